@@ -1,0 +1,106 @@
+# spokedns: everything a person or a machine runs here. `make help` lists it.
+
+.DEFAULT_GOAL := help
+SHELL         := /bin/bash
+.SHELLFLAGS   := -euo pipefail -c
+MAKEFLAGS     += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
+PARTS := etcd coredns kube-apiserver external-dns-v0.21 external-dns-v0.20
+LINT  := golangci-lint
+
+# command:package, for what Debian brings.
+PACKAGES := named:bind9 dig:bind9-dnsutils nsupdate:bind9-dnsutils knotd:knot pdns_server:pdns-server \
+            sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## Show this list
+	@echo "spokedns: DNS for Kubernetes behind hubs, firewalls and changing addresses"
+	@echo
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools packages build ## Show the main job on real parts (ONCE=1: end after the table)
+	$(call say,the demo)
+	@cd e2e && exec go run ./demo $(if $(ONCE),-once)
+
+.PHONY: test
+test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
+
+.PHONY: build
+build: bin/webhook ## Build the programs into bin/
+
+.PHONY: bin/webhook
+bin/webhook:
+	$(call say,build webhook $(VERSION))
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./webhook
+
+.PHONY: unit
+unit: ## Unit, property and fuzz-corpus tests, with the race detector
+	$(call say,unit tests)
+	@go test -race ./...
+
+.PHONY: e2e
+e2e: tools packages build ## Tests on real API server, etcd, CoreDNS, BIND, Knot, PowerDNS, external-dns
+	$(call say,tests on real parts)
+	@cd e2e && go vet ./... && go test -count=1 -timeout 45m ./...
+
+.PHONY: demo-once
+demo-once:
+	@$(MAKE) demo ONCE=1
+
+.PHONY: check
+check: .tools/$(LINT) ## Format, lint, import rules, tidiness
+	$(call say,check)
+	@go mod tidy -diff
+	@cd e2e && go mod tidy -diff
+	@.tools/$(LINT) run ./...
+	@cd e2e && ../.tools/$(LINT) run ./...
+
+.PHONY: fmt
+fmt: .tools/$(LINT) ## Format the code
+	@.tools/$(LINT) fmt ./... && cd e2e && ../.tools/$(LINT) fmt ./...
+
+.PHONY: generate
+generate: ## Write the generated documentation anew
+	@go generate ./...
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s each)
+	@for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "==> $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: tools packages build ## Measure peers and ours in one run; writes docs/performance.md
+	$(call say,benchmark)
+	@cd e2e && go run ./bench $(BENCHFLAGS)
+
+.PHONY: tools
+tools: $(PARTS:%=.tools/%) ## Build the pinned programs the tests run against (about 10 minutes, once)
+
+# A tool's go.mod and go.sum are its version; nothing else makes it stale.
+.tools/%: e2e/tools/%/go.mod e2e/tools/%/go.sum
+	$(call say,build $* (once; the largest take some minutes))
+	@mkdir -p .tools
+	@start=$$SECONDS; go build -C e2e/tools/$* -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ tool; \
+	  touch $@; echo "    $* ready after $$((SECONDS-start)) s"
+
+.PHONY: packages
+packages: ## Install what is missing of the Debian packages the tests use
+	@export PATH="$$PATH:/usr/sbin:/sbin"; missing=; \
+	for p in $(PACKAGES); do command -v "$${p%%:*}" >/dev/null || missing="$$missing $${p##*:}"; done; \
+	ls /usr/lib/*/pdns/libgsqlite3backend.so >/dev/null 2>&1 || missing="$$missing pdns-backend-sqlite3"; \
+	if [ -n "$$missing" ]; then e2e/install-packages $$missing; fi
+
+.PHONY: clean
+clean: ## Remove what was built (not the Debian packages)
+	@rm -rf bin .tools
