@@ -23,6 +23,10 @@ type Limits struct {
 	MaxText    int               // bytes in one TXT value, over all its strings; 0: 65,000
 	Atomic     Atomicity         // how much changes in one step
 	MaxBatch   int               // changes in one step; 0: no fixed number
+
+	// Refuse says why an RRset that passes everything above cannot be stored all the same: what no
+	// number expresses, an empty text for example. Nil refuses nothing. Check calls it last.
+	Refuse func(zone string, r RRset) error
 }
 
 // Atomicity is how much a service changes in one step.
@@ -40,17 +44,20 @@ const (
 // MaxTTL is the highest TTL DNS knows (RFC 2181 §8).
 const MaxTTL = (1<<31 - 1) * time.Second
 
-// Clamp returns the TTL the service would store when asked for ttl: the default for 0, else the
-// nearest one in range, in whole seconds.
+// Clamp returns the TTL the service would store when asked for ttl: the default for 0 and below, else
+// the nearest one in range, in whole seconds and at least one. Clamping again changes nothing.
 func (l Limits) Clamp(ttl time.Duration) time.Duration {
 	if ttl <= 0 {
 		ttl = l.DefaultTTL
+	}
+	if ttl > 0 {
+		ttl = max(ttl.Truncate(time.Second), time.Second) // less than one would turn into "the default"
 	}
 	high := l.MaxTTL
 	if high == 0 {
 		high = MaxTTL
 	}
-	return max(l.MinTTL, min(ttl, high)).Truncate(time.Second)
+	return max(l.MinTTL, min(ttl, high))
 }
 
 // Check says why the RRset cannot be stored in the zone, or nil. It does not look at the zone's
@@ -94,6 +101,9 @@ func (l Limits) Check(zone string, r RRset) error {
 				return fmt.Errorf("a text of %d bytes, at most %d can be stored", len(v), limit)
 			}
 		}
+	}
+	if l.Refuse != nil {
+		return l.Refuse(zone, r)
 	}
 	return nil
 }
