@@ -5,7 +5,10 @@
 // watch fills it from an API server.
 package claim
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Ref names a claiming object the way external-dns's "resource" label does.
 type Ref struct {
@@ -26,6 +29,11 @@ func ParseRef(label string) (Ref, bool) {
 	return Ref{}, false
 }
 
+// Compare orders by kind, namespace and name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(strings.Compare(r.Kind, o.Kind), strings.Compare(r.Namespace, o.Namespace), strings.Compare(r.Name, o.Name))
+}
+
 // String is the label form.
 func (r Ref) String() string {
 	if r.Namespace == "" {
@@ -42,9 +50,23 @@ type Claim struct {
 	GatewayClasses []string          // classes of the Gateways a Route is attached to, sorted
 	Labels         map[string]string // the object's labels that rules look at
 	Annotations    map[string]string // the object's annotations that rules and overrides look at
-	Targets        []string          // addresses and host names its own status (or target annotation) publishes, canonical
+	// Targets are the addresses and host names its own status (or target annotation) publishes, canonical
+	// and sorted. It is empty where they cannot be told from the object and its gateways alone: headless
+	// and NodePort Services. Ask TargetsOf for those of one host.
+	Targets []string
+	// HostTargets are the targets of each host, for objects that do not publish the same for all of them:
+	// a Service with an internal host name, a DNSEndpoint, a Route on several Gateways. Otherwise nil.
+	HostTargets map[string][]string
 	// Unknown says why the class could not be determined ("gateway infra/public: forbidden"); empty when it could.
 	Unknown string
+}
+
+// TargetsOf returns what the object publishes for one of its Hosts. The caller does not modify the slice.
+func (c *Claim) TargetsOf(host string) []string {
+	if c.HostTargets == nil {
+		return c.Targets
+	}
+	return c.HostTargets[host]
 }
 
 // Facts answers which claims exist. All methods are pure reads of one state.
