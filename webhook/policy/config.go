@@ -1,0 +1,77 @@
+package policy
+
+import "time"
+
+// Config is what the platform team decides.
+type Config struct {
+	Views     []View            `yaml:"views" help:"one audience of the DNS each, with its zones and rules"`
+	Targets   map[string]Target `yaml:"targets" help:"what rules rewrite to, by name"`
+	Overrides Overrides         `yaml:"overrides" help:"what annotations on an object may decide"`
+}
+
+// View is one audience of the DNS: "public", "internal".
+type View struct {
+	Name  string        `yaml:"name" help:"name of the view; with several views it becomes part of set identifiers"`
+	Zones []string      `yaml:"zones" help:"the zones this view publishes into"`
+	TTL   time.Duration `yaml:"ttl" help:"TTL of records that ask for none; default: the backend's"`
+	Rules []Rule        `yaml:"rules" help:"first match wins; a claim that matches no rule is kept"`
+}
+
+// Rule says what happens to the claims it matches.
+type Rule struct {
+	Name   string        `yaml:"name" help:"shown in logs and reasons; optional"`
+	Match  Match         `yaml:"match" help:"which claims the rule is for; empty: all"`
+	Action Action        `yaml:"action" help:"rewrite, keep or drop"`
+	Target string        `yaml:"target" help:"name of the target to rewrite to"`
+	TTL    time.Duration `yaml:"ttl" help:"TTL of the records, instead of the object's own"`
+}
+
+// Action is what becomes of a claim, and of a host.
+type Action string
+
+const (
+	// Rewrite publishes a target's values instead of the object's own.
+	Rewrite Action = "rewrite"
+	// Keep publishes what the object asks for.
+	Keep Action = "keep"
+	// Drop leaves the claim out of the view.
+	Drop Action = "drop"
+	// Hold leaves what is published as it is, because the decision needs a fact that is missing. It is
+	// an outcome only: no rule asks for it.
+	Hold Action = "hold"
+)
+
+// Match describes claims. Fields are ANDed, the entries of a list are ORed, an empty field matches
+// everything. Texts are compared whole; "*" in them stands for any run of characters, dots included,
+// so that "*.example.org" covers every name below example.org, at any depth, and not example.org.
+type Match struct {
+	Kinds          []string          `yaml:"kinds" help:"kind of the object in lower case: ingress, service, httproute, crd (a DNSEndpoint), …"`
+	Namespaces     []string          `yaml:"namespaces" help:"namespace of the object; * for any characters"`
+	IngressClasses []string          `yaml:"ingressClasses" help:"class of the Ingress, default class included; * for any characters"`
+	GatewayClasses []string          `yaml:"gatewayClasses" help:"class of a Gateway the route is attached to; * for any characters"`
+	Hosts          []string          `yaml:"hosts" help:"host names; *.example.org covers every name below example.org"`
+	Labels         map[string]string `yaml:"labels" help:"labels the object must have, all of them; * for any value"`
+	Annotations    map[string]string `yaml:"annotations" help:"annotations the object must have, all of them; * for any value"`
+	TargetCIDRs    []string          `yaml:"targetCIDRs" help:"address ranges; one of the object's own addresses must lie in one of them"`
+}
+
+// Target is where rewritten names point.
+type Target struct {
+	Static []string `yaml:"static" help:"IPv4 and IPv6 addresses, or one host name"`
+}
+
+// Overrides says which annotations on objects are honoured. Each is on unless it is switched off; the
+// properties that carry them are removed from the answer either way.
+type Overrides struct {
+	Target *bool `yaml:"target" help:"honour webhook-target, and hub-dns-operator.io/target-hostname and record-type; on by default"`
+	View   *bool `yaml:"view" help:"honour webhook-view; on by default"`
+	TTL    *bool `yaml:"ttl" help:"honour webhook-ttl; on by default"`
+}
+
+// switches is Overrides with the default applied.
+type switches struct{ target, view, ttl bool }
+
+func (o Overrides) switches() switches {
+	on := func(b *bool) bool { return b == nil || *b }
+	return switches{target: on(o.Target), view: on(o.View), ttl: on(o.TTL)}
+}

@@ -1,0 +1,77 @@
+// Package policy owns what is published: for every host name, in every view, whether its records are
+// kept, rewritten or dropped, and why.
+//
+// It is pure. Adjust takes the endpoints external-dns found and the facts about the objects behind
+// them, and returns the endpoints to publish and one Decision per view and host. It reads no clock,
+// does no I/O and starts nothing, so every dangerous decision can be tested at a desk.
+//
+// A missing fact never shortens the answer: what cannot be decided is held, which means that what is
+// published now stays published, and everything else flows.
+package policy
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spokedns/spokedns/webhook/claim"
+	"sigs.k8s.io/external-dns/endpoint"
+)
+
+// Policy is a compiled Config. It is immutable and safe for concurrent use.
+type Policy struct {
+	views     []view
+	names     []string // of the views, in order
+	targets   map[string]*answer
+	overrides switches
+}
+
+// New validates and compiles the configuration. Its errors are setting.Error values, joined, with paths
+// such as "views[0].rules[1].match.targetCIDRs[0]".
+func New(c Config) (*Policy, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return compile(c), nil
+}
+
+// Views lists the names of the views in the order of the configuration.
+func (p *Policy) Views() []string { return p.names }
+
+// Facts is what a decision rests on besides the endpoints, all of one moment.
+type Facts struct {
+	// Claims knows the objects that ask for host names. nil: nobody watches objects, and each endpoint
+	// is judged by its resource label and its targets alone.
+	Claims claim.Facts
+	// Published returns the endpoints the view's backend holds now for the canonical name, as GET
+	// /records answers them. It is asked only for what must be held. nil: what is published is not
+	// known, and holding is impossible (UnpublishedError).
+	Published func(view, name string) []*endpoint.Endpoint
+}
+
+// Result is the answer to one Adjust.
+type Result struct {
+	// Endpoints is what to publish, sorted by name, type and set identifier. Endpoints, and the slices
+	// and maps inside, may be those of the input: nobody modifies either.
+	Endpoints []*endpoint.Endpoint
+	// Decisions holds one Decision per view and host, sorted by host and then in the order of views.
+	// Hosts outside the zones of every view have none.
+	Decisions []Decision
+}
+
+// UnpublishedError says that a host has to be held while it is not known what is published for it. The
+// caller answers "try again" and nothing changes.
+type UnpublishedError struct {
+	View, Host string
+	Reason     string // why the host has to be held
+}
+
+// Error names the view and the host and says why it has to be held.
+func (e *UnpublishedError) Error() string {
+	return fmt.Sprintf("policy: view %s: %s has to be held, but what it publishes now is not known: %s", e.View, e.Host, e.Reason)
+}
+
+// Adjust decides. The input is not modified, its order does not matter, and neither does which of
+// several claims an endpoint's labels and properties come from. The one error is *UnpublishedError.
+func (p *Policy) Adjust(in []*endpoint.Endpoint, f Facts) (Result, error) {
+	return Result{}, errors.New("policy: decisions are being written")
+}
