@@ -1,0 +1,134 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// settle is how long a file must have been quiet before it is read: editors write in several steps, and
+// a ConfigMap arrives as a directory, two links and a rename.
+const settle = 100 * time.Millisecond
+
+// Reloader follows a configuration file: it hands every new content to Apply and reports how that went.
+// A content that Apply refuses changes nothing.
+type Reloader struct {
+	Path string
+	// Applied is the content in use when Run begins.
+	Applied []byte
+	// Apply puts a content into use, or says why it cannot. forced is true when a signal asked for it:
+	// then files that the configuration names may have changed although it did not.
+	Apply func(ctx context.Context, content []byte, forced bool) error
+	// Failed, when set, is told about every content that was refused.
+	Failed func(ctx context.Context, err error)
+	Log    *slog.Logger
+
+	metrics reloadMetrics
+}
+
+type reloadMetrics struct {
+	total   *prometheus.CounterVec
+	success prometheus.Gauge
+	at      prometheus.Gauge
+}
+
+// Register creates the reloader's metrics. It is called once, before Run.
+func (r *Reloader) Register(reg prometheus.Registerer) error {
+	r.metrics = reloadMetrics{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "spokedns_config_reload_total",
+			Help: "Contents of the configuration file that were put into use (success) or refused (failure).",
+		}, []string{"result"}),
+		success: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "spokedns_config_last_reload_success",
+			Help: "1 when the configuration file as it stands is in use, 0 when it was refused and an older one is.",
+		}),
+		at: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "spokedns_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration in use was put into use, in seconds since 1970.",
+		}),
+	}
+	r.metrics.total.WithLabelValues("success")
+	r.metrics.total.WithLabelValues("failure")
+	r.metrics.success.Set(1)
+	r.metrics.at.SetToCurrentTime()
+	for _, c := range []prometheus.Collector{r.metrics.total, r.metrics.success, r.metrics.at} {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run follows the file until ctx ends. hangup asks to read it again at once, changed or not. The error
+// says why the file cannot be followed.
+func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", r.Path, err)
+	}
+	defer watcher.Close()
+	// The directory, not the file: editors and ConfigMaps put a new file in the old one's place.
+	if err := watcher.Add(filepath.Dir(r.Path)); err != nil {
+		return fmt.Errorf("follow %s: %w", r.Path, err)
+	}
+	quiet := time.NewTimer(0) // read once now: it may have changed since the program read it
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-watcher.Events:
+			if !ok {
+				return nil
+			}
+			quiet.Reset(settle)
+		case err := <-watcher.Errors:
+			r.Log.Warn("changes of the configuration may go unnoticed", "file", r.Path, "error", err)
+			quiet.Reset(settle)
+		case <-quiet.C:
+			r.reload(ctx, false)
+		case <-hangup:
+			r.Log.Info("asked to reload the configuration", "file", r.Path)
+			r.reload(ctx, true)
+		}
+	}
+}
+
+func (r *Reloader) reload(ctx context.Context, forced bool) {
+	content, err := os.ReadFile(r.Path)
+	switch {
+	case err == nil && !forced && bytes.Equal(content, r.Applied):
+		r.healed()
+		return
+	case err == nil:
+		err = r.Apply(ctx, content, forced)
+	}
+	if err != nil {
+		r.refused(ctx, err)
+		return
+	}
+	r.Applied = content
+	r.metrics.total.WithLabelValues("success").Inc()
+	r.metrics.success.Set(1)
+	r.metrics.at.SetToCurrentTime()
+	r.Log.Info("new configuration in use", "file", r.Path)
+}
+
+func (r *Reloader) refused(ctx context.Context, err error) {
+	r.metrics.total.WithLabelValues("failure").Inc()
+	r.metrics.success.Set(0)
+	r.Log.Error("new configuration refused, the old one stays in use", "file", r.Path, "error", err)
+	if r.Failed != nil {
+		r.Failed(ctx, err)
+	}
+}
+
+// healed notes that the file holds again what is in use, after a mistake was taken back.
+func (r *Reloader) healed() { r.metrics.success.Set(1) }
