@@ -18,7 +18,7 @@ func InZone(name, zone string) bool {
 // (RFC 1035 §2.3.4), a "*" that is not the whole leftmost label, and bytes outside printable ASCII or
 // among those that master files give a meaning.
 func Name(s string) (string, error) {
-	n := strings.TrimSuffix(strings.ToLower(s), ".")
+	n := strings.TrimSuffix(strings.Map(lower, s), ".")
 	if rest, ok := strings.CutPrefix(n, `\052.`); ok {
 		n = "*." + rest
 	}
@@ -39,6 +39,15 @@ func Name(s string) (string, error) {
 		}
 	}
 	return n, nil
+}
+
+// lower is for ASCII only: strings.ToLower turns the Kelvin sign into a k, and with it one name into
+// another.
+func lower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
 }
 
 // Canonical returns the RRset in the one form that all layers compare: canonical names, values in
@@ -157,15 +166,15 @@ func canonicalNAPTR(v string) (string, error) {
 	return fmt.Sprintf(`%s %s "%s" "%s" "%s" %s`, fields[0], fields[1], fields[2], fields[3], fields[4], host), nil
 }
 
-// cutField cuts one field off a master-file line: a word, or a quoted string whose quotes are dropped
-// and whose backslash escapes are kept.
+// cutField cuts one field off a master-file line: a word without quotes or backslashes, or a quoted
+// string whose quotes are dropped and whose backslash escapes are kept.
 func cutField(s string) (field, rest string, ok bool) {
 	if s == "" {
 		return "", "", false
 	}
 	if s[0] != '"' {
 		field, rest, _ = strings.Cut(s, " ")
-		return field, strings.TrimLeft(rest, " "), true
+		return field, strings.TrimLeft(rest, " "), !strings.ContainsAny(field, `"\`)
 	}
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

@@ -98,8 +98,8 @@ func KindOf(err error) Kind {
 	return Temporary
 }
 
-// Unfinished reports the changes that were not reached before ctx ended, one Temporary error each for
-// the first few and one that counts the rest.
+// Unfinished reports the changes that were not reached before ctx ended, as one Temporary error that
+// counts them and names the first; nil when there are none. The cause of ctx is in its tree.
 func Unfinished(ctx context.Context, op, zone string, changes []Change, done int) error {
 	if len(changes) == 0 {
 		return nil

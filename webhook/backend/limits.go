@@ -12,7 +12,7 @@ import (
 type Limits struct {
 	Types      []string          // record types that can be written, sorted
 	Missing    map[string]string // type → why it cannot be stored, for the types people ask for
-	ApexTypes  []string          // types that can stand at the zone's own name; nil: as Types, without CNAME
+	ApexTypes  []string          // types that can stand at the zone's own name; nil: as Types, without CNAME and NS
 	Wildcard   bool              // "*.example.org" can be stored and is answered for
 	SetIDs     bool              // several RRsets of one name and type, told apart by Key.SetID
 	Attrs      []string          // attribute names that are stored and returned
@@ -73,6 +73,8 @@ func (l Limits) Check(zone string, r RRset) error {
 		return fmt.Errorf("type %s cannot be stored; possible are %s", r.Type, strings.Join(l.Types, ", "))
 	case r.Name == zone && l.ApexTypes == nil && r.Type == "CNAME":
 		return fmt.Errorf("a CNAME cannot stand at the zone's own name (RFC 1034 §3.6.2); use addresses")
+	case r.Name == zone && l.ApexTypes == nil && r.Type == "NS":
+		return fmt.Errorf("the NS records at the zone's own name belong to the zone, not to its users")
 	case r.Name == zone && l.ApexTypes != nil && !slices.Contains(l.ApexTypes, r.Type):
 		return fmt.Errorf("type %s cannot stand at the zone's own name; possible are %s", r.Type, strings.Join(l.ApexTypes, ", "))
 	case strings.HasPrefix(r.Name, "*.") && !l.Wildcard:
