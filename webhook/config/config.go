@@ -7,7 +7,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 
 	"github.com/goccy/go-yaml"
@@ -44,16 +43,6 @@ func (f *File) Policy() policy.Config {
 	return policy.Config{Views: views, Targets: f.Targets, Overrides: f.Overrides}
 }
 
-// Load reads and checks the file at path; it returns its content too. See Decode.
-func Load(path string, kinds Kinds) (*File, []byte, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("configuration: %w", err)
-	}
-	f, err := Decode(path, src, kinds)
-	return f, src, err
-}
-
 // Decode reads and checks a configuration. Unknown settings, settings of the wrong kind, and values that
 // make no sense are all reported, as Mistakes; name is the file's name in them. What is not YAML at all
 // is one error showing the place.
@@ -69,6 +58,9 @@ func Decode(name string, src []byte, kinds Kinds) (*File, error) {
 	setDefaults(reflect.ValueOf(f).Elem())
 	d := &decoder{kinds: kinds, anchors: map[string]ast.Node{}, places: map[string]*token.Position{}}
 	if tree != nil {
+		if _, ok := tree.(ast.MapNode); !ok {
+			return nil, fmt.Errorf("%s: want a mapping that begins with the key views", name)
+		}
 		ast.Walk(d, tree)
 		d.value("", tree, reflect.ValueOf(f).Elem())
 	}
@@ -82,7 +74,8 @@ func Decode(name string, src []byte, kinds Kinds) (*File, error) {
 func parse(src []byte) (ast.Node, error) {
 	file, err := parser.ParseBytes(src, 0)
 	if err != nil {
-		return nil, fmt.Errorf("not valid YAML:\n%s", yaml.FormatError(err, false, true))
+		shown := (&decoder{}).conceal(yaml.FormatError(err, false, true))
+		return nil, fmt.Errorf("not valid YAML:\n%s", shown)
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {

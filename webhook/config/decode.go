@@ -19,7 +19,9 @@ type decoder struct {
 	kinds   Kinds
 	anchors map[string]ast.Node
 	places  map[string]*token.Position // field path → where it stands
+	secrets []string                   // texts that must not be shown
 	wrong   []wrong
+	meant   []string // fields that were probably given under a misspelt name: nobody calls them missing
 }
 
 // value decodes node, the value of the field at path, into dst.
@@ -60,7 +62,11 @@ func (d *decoder) mapping(path string, node ast.Node, dst reflect.Value) {
 				names[i] = f.Name
 			}
 			d.fail(e.pos, join(path, e.key), "", "unknown setting"+suggest(e.key, names))
+			d.meant = append(d.meant, join(path, nearest(e.key, names)))
 			continue
+		}
+		if fields[i].Secret {
+			d.secrets = append(d.secrets, text(d.resolve(e.value)))
 		}
 		d.value(d.place(join(path, e.key), e), e.value, dst.FieldByIndex(fields[i].Index))
 	}

@@ -36,19 +36,18 @@ func Fields(t reflect.Type) []Field {
 		}
 		out = append(out, Field{
 			Name: name, Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
-			Index: f.Index, Type: f.Type, Secret: secret(name, f.Type),
+			Index: f.Index, Type: f.Type, Secret: f.Type.Kind() == reflect.String && isSecret(name),
 		})
 	}
 	return out
 }
 
-// secret decides by name, so that a backend's author need not remember a tag: a text called password,
-// secret, token or key, alone or as the last word of a longer name.
-func secret(name string, t reflect.Type) bool {
-	if t.Kind() != reflect.String {
-		return false
-	}
-	for _, word := range []string{"password", "secret", "token", "apiKey", "secretKey", "privateKey"} {
+// secretWords are the names of settings that hold a secret, alone or as the last word of a longer name.
+func secretWords() []string { return []string{"password", "secret", "token", "apiKey", "secretKey", "privateKey"} }
+
+// isSecret decides by name, so that a backend's author need not remember a tag.
+func isSecret(name string) bool {
+	for _, word := range secretWords() {
 		if name == word || strings.HasSuffix(name, strings.ToUpper(word[:1])+word[1:]) {
 			return true
 		}

@@ -78,9 +78,12 @@ type wrong struct {
 // mistakes merges what decoding and validation found. A validation error about something that could
 // not even be decoded is left out: it would only repeat the mistake in other words.
 func (d *decoder) mistakes(name string, src []byte, invalid error) error {
-	lines := strings.Split(string(src), "\n")
+	lines := strings.Split(d.conceal(string(src)), "\n")
 	var out Mistakes
 	add := func(pos *token.Position, e *setting.Error) {
+		if isSecret(e.Field[strings.LastIndexByte(e.Field, '.')+1:]) && e.Value != "" {
+			e = &setting.Error{Field: e.Field, Value: Redacted, Want: e.Want}
+		}
 		m := &Mistake{Setting: e, File: name}
 		if pos != nil {
 			m.Line, m.Column, m.Excerpt = pos.Line, pos.Column, excerpt(lines, pos.Line, pos.Column)
@@ -91,7 +94,8 @@ func (d *decoder) mistakes(name string, src []byte, invalid error) error {
 		add(w.pos, &setting.Error{Field: w.field, Value: w.value, Want: w.want})
 	}
 	for _, e := range settingErrors(invalid) {
-		if !slices.ContainsFunc(d.wrong, func(w wrong) bool { return within(e.Field, w.field) || within(w.field, e.Field) }) {
+		known := func(w wrong) bool { return within(e.Field, w.field) || within(w.field, e.Field) }
+		if !slices.ContainsFunc(d.wrong, known) && !slices.Contains(d.meant, e.Field) {
 			add(d.at(e.Field), e)
 		}
 	}

@@ -50,7 +50,7 @@ type Rails struct {
 // Kubernetes is how the webhook learns who claims a name.
 type Kubernetes struct {
 	Enabled    bool   `yaml:"enabled" name:"kubernetes" default:"true" negatable:"" help:"Watch the objects that claim names. Without it, rules see only what external-dns says: a kind, a namespace and a name."`
-	Kubeconfig string `yaml:"kubeconfig" name:"kubeconfig" type:"path" placeholder:"FILE" help:"How to reach the cluster; not needed inside it."`
+	Kubeconfig string `yaml:"kubeconfig" name:"kubeconfig" placeholder:"FILE" help:"How to reach the cluster; not needed inside it."`
 	Context    string `yaml:"context" name:"kube-context" placeholder:"NAME" help:"Context of the kubeconfig; its current one when not given."`
 }
 

@@ -2,20 +2,22 @@ package config
 
 import "strings"
 
-// suggest ends a message about an unknown word: with the known word that was probably meant, else with
-// all known words.
-func suggest(word string, known []string) string {
+// nearest is the known word that was probably meant, or empty.
+func nearest(word string, known []string) string {
 	best, distance := "", len(word)/3+1
 	for _, k := range known {
 		if d := edits(strings.ToLower(word), strings.ToLower(k)); d <= distance {
 			best, distance = k, d-1
 		}
 	}
-	if best != "" {
+	return best
+}
+
+// suggest ends a message about an unknown word: with the word that was probably meant, else with all
+// that are known.
+func suggest(word string, known []string) string {
+	if best := nearest(word, known); best != "" {
 		return "; did you mean " + best + "?"
-	}
-	if len(known) == 0 {
-		return ""
 	}
 	return "; known are " + strings.Join(known, ", ")
 }

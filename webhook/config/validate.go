@@ -47,6 +47,15 @@ func (v View) disjoint(earlier View, index int) error {
 	return errors.Join(errs...)
 }
 
+// CanonicalZones are the view's zones as backends spell them.
+func (v View) CanonicalZones() []string {
+	out := make([]string, len(v.Zones))
+	for i, z := range v.Zones {
+		out[i] = canonical(z)
+	}
+	return out
+}
+
 // canonical is the canonical form of a zone's name, or the name as it is when it has none: then the
 // policy reports it.
 func canonical(zone string) string {
