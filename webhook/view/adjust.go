@@ -1,0 +1,190 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/claim"
+	"github.com/spokedns/spokedns/webhook/policy"
+)
+
+// Adjust decides by policy what is published in which view, and brings the outcome into the form in
+// which the views' backends will return it, so that a second run finds nothing to do.
+func (p *Provider) Adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endpoint.Endpoint, error) {
+	out, err := p.adjust(ctx, in)
+	p.config.Metrics.ended("adjust", err)
+	return out, err
+}
+
+func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endpoint.Endpoint, error) {
+	in = slices.DeleteFunc(in, func(e *endpoint.Endpoint) bool { return e == nil })
+	for _, e := range in {
+		if name, err := asciiName(e.DNSName); err == nil { // else it is refused later, with the reason
+			e.DNSName = name
+		}
+	}
+	now, err := p.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := p.claims(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	result, err := p.config.Policy.Adjust(in, policy.Facts{Claims: claims, Published: now.published})
+	if err != nil {
+		return nil, err
+	}
+	out, refused := p.fitAll(result.Endpoints, now)
+	p.journal.decided(ctx, p.log, p.config.Metrics, result.Decisions)
+	p.journal.refused(ctx, p.log, p.config.Metrics, refused)
+	return out, nil
+}
+
+// published is what policy.Facts asks for.
+func (s *snapshot) published(view, name string) []*endpoint.Endpoint {
+	return s.byName()[published{view, name}]
+}
+
+// claims returns the index, after looking up the objects external-dns saw before it did.
+func (p *Provider) claims(ctx context.Context, in []*endpoint.Endpoint) (claim.Facts, error) {
+	index := p.config.Claims
+	if index == nil {
+		return nil, nil
+	}
+	if err := index.Synced(); err != nil {
+		return nil, fmt.Errorf("the index of claims is not complete yet: %w", err)
+	}
+	facts := index.Facts()
+	var missing []claim.Ref
+	for _, e := range in {
+		ref, ok := claim.ParseRef(e.Labels[endpoint.ResourceLabelKey])
+		if !ok || facts.ByRef(ref) != nil {
+			continue
+		}
+		if watched, _ := facts.Watched(ref.Kind); watched {
+			// The index may keep it, and the label shares the memory of the request.
+			missing = append(missing, claim.Ref{Kind: strings.Clone(ref.Kind), Namespace: strings.Clone(ref.Namespace), Name: strings.Clone(ref.Name)})
+		}
+	}
+	if len(missing) == 0 {
+		return facts, nil
+	}
+	if err := index.Resolve(ctx, missing); err != nil {
+		return nil, fmt.Errorf("look up claims: %w", err)
+	}
+	return index.Facts(), nil
+}
+
+// refusal is an endpoint that its view cannot publish.
+type refusal struct {
+	view   *View
+	key    backend.Key
+	reason string // "invalid" or "unsupported", for metrics
+	err    error
+	held   bool // what is published under the key stays
+}
+
+// fitAll fits the endpoints into their views, on all processors.
+func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal) {
+	const chunk = 4096
+	fitted := make([]endpoint.Endpoint, len(in))
+	chunks := (len(in) + chunk - 1) / chunk
+	refusals := make([][]refusal, chunks)
+	next := make(chan int, chunks)
+	for i := range chunks {
+		next <- i
+	}
+	close(next)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), chunks) {
+		wg.Go(func() {
+			for i := range next {
+				for j := i * chunk; j < min(len(in), (i+1)*chunk); j++ {
+					if r := p.fit(in[j], &fitted[j], now); r != nil {
+						refusals[i] = append(refusals[i], *r)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return merged(fitted), slices.Concat(refusals...)
+}
+
+// fit makes to what e asks for, as its view stores it. to stays empty when nothing of it can be
+// published there.
+func (p *Provider) fit(e, to *endpoint.Endpoint, now *snapshot) *refusal {
+	v, own, ok := p.viewOf(e.SetIdentifier)
+	if !ok {
+		return nil // of a view that this configuration does not have
+	}
+	limits := v.Backend.Limits()
+	if !limits.SetIDs {
+		own = ""
+	}
+	r, err := v.rrsetOf(e, own)
+	reason := "invalid"
+	if err == nil {
+		zone, inside := v.zoneOf(r.Name)
+		if !inside {
+			return nil // external-dns sends every name it finds, whatever the zones are
+		}
+		err, reason = limits.Check(zone, r), "unsupported"
+	}
+	if err == nil {
+		r.TTL = v.clamp(r.TTL)
+		fill(to, &r, p.setID(v, own))
+		to.Labels = e.Labels
+		return nil
+	}
+	if name, bad := backend.Name(r.Name); bad == nil {
+		r.Name = name
+		if _, inside := v.zoneOf(name); !inside {
+			return nil
+		}
+	}
+	refused := &refusal{view: v, key: r.Key, reason: reason, err: err}
+	for _, standing := range now.published(v.Name, r.Name) {
+		if standing.RecordType == r.Type && standing.SetIdentifier == p.setID(v, own) {
+			*to = *standing
+			to.Labels, refused.held = e.Labels, true
+		}
+	}
+	return refused
+}
+
+// merged drops the empty endpoints and joins neighbours of one key, which come from set identifiers
+// that the view cannot store. Of two CNAMEs the first stays, for there can be only one.
+func merged(eps []endpoint.Endpoint) []*endpoint.Endpoint {
+	out := make([]*endpoint.Endpoint, 0, len(eps))
+	var last *endpoint.Endpoint
+	for i := range eps {
+		e := &eps[i]
+		switch {
+		case e.RecordType == "":
+		case last != nil && e.DNSName == last.DNSName && e.RecordType == last.RecordType && e.SetIdentifier == last.SetIdentifier:
+			if e.RecordType != endpoint.RecordTypeCNAME {
+				last.Targets = union(last.Targets, e.Targets)
+			}
+		default:
+			out = append(out, e)
+			last = e
+		}
+	}
+	return out
+}
+
+// union returns a new sorted list of what is in either.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,190 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/external-dns/endpoint"
+	"sigs.k8s.io/external-dns/plan"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+)
+
+// entry is what an Apply wants for one RRset of a view.
+type entry struct {
+	view     *View
+	zone     string
+	key      backend.Key
+	old, new *backend.RRset
+	unit     string
+	owner    string // the owner label, when there is one
+	registry bool   // an ownership TXT of external-dns's registry
+	refused  error
+}
+
+func (e *entry) op() string {
+	switch {
+	case e.old == nil:
+		return "create"
+	case e.new == nil:
+		return "delete"
+	}
+	return "update"
+}
+
+// viewKey is an RRset of a view.
+type viewKey struct {
+	view *View
+	backend.Key
+}
+
+// intake sorts the endpoints of an Apply into entries, one for each RRset. Lists that name an RRset
+// twice are joined: a delete and a create are an update, two creates one with the values of both.
+type intake struct {
+	provider *Provider
+	entries  []*entry
+	byKey    map[viewKey]*entry
+}
+
+func (p *Provider) entriesOf(c *plan.Changes) []*entry {
+	n := len(c.Create) + len(c.UpdateNew) + len(c.Delete)
+	in := intake{provider: p, entries: make([]*entry, 0, n), byKey: make(map[viewKey]*entry, n)}
+	for _, list := range [][]*endpoint.Endpoint{c.Delete, c.UpdateOld} {
+		for _, e := range list {
+			in.take(e, false)
+		}
+	}
+	for _, list := range [][]*endpoint.Endpoint{c.UpdateNew, c.Create} {
+		for _, e := range list {
+			in.take(e, true)
+		}
+	}
+	in.dropOrphans(c)
+	in.refuseUnits()
+	return in.entries
+}
+
+// take adds one endpoint, as what stands or as what shall stand.
+func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
+	if e == nil {
+		return
+	}
+	v, own, ok := in.provider.viewOf(e.SetIdentifier)
+	if !ok {
+		in.entries = append(in.entries, &entry{
+			key: backend.Key{Name: e.DNSName, Type: e.RecordType, SetID: e.SetIdentifier}, unit: e.DNSName,
+			refused: fmt.Errorf("set identifier %q names no view; there are %q", e.SetIdentifier, in.provider.names)})
+		return
+	}
+	r, err := v.rrsetOf(e, own)
+	if name, bad := backend.Name(r.Name); bad == nil {
+		r.Name = name
+	}
+	x := in.entry(v, r.Key)
+	x.unit = unitOf(e, r.Name)
+	if e.Labels[endpoint.OwnerLabelKey] != "" {
+		x.owner = e.Labels[endpoint.OwnerLabelKey]
+	}
+	x.registry = x.registry || e.Labels[endpoint.OwnedRecordLabelKey] != ""
+	zone, inside := v.zoneOf(r.Name)
+	x.zone = zone
+	switch {
+	case err != nil:
+		x.refused = err
+	case !inside:
+		x.refused = fmt.Errorf("the name is in no zone of view %s", v)
+	case wanted:
+		x.want(&r)
+	case x.old == nil:
+		x.old = &r
+	}
+}
+
+// entry finds or makes the entry of a key.
+func (in *intake) entry(v *View, key backend.Key) *entry {
+	k := viewKey{v, key}
+	x := in.byKey[k]
+	if x == nil {
+		x = &entry{view: v, key: key}
+		in.byKey[k] = x
+		in.entries = append(in.entries, x)
+	}
+	return x
+}
+
+func (x *entry) want(r *backend.RRset) {
+	if x.new != nil && r.Type != endpoint.RecordTypeCNAME {
+		r.Values = union(x.new.Values, r.Values)
+	}
+	r.TTL = x.view.clamp(r.TTL)
+	if err := x.view.Backend.Limits().Check(x.zone, *r); err != nil {
+		x.refused = err
+	}
+	x.new = r
+}
+
+// unitOf names what the change of e stands or falls with: a registry TXT with the record it owns.
+func unitOf(e *endpoint.Endpoint, name string) string {
+	owned := e.Labels[endpoint.OwnedRecordLabelKey]
+	if owned == "" {
+		return name
+	}
+	if ascii, err := asciiName(owned); err == nil {
+		owned = ascii
+	}
+	if n, err := backend.Name(owned); err == nil {
+		return n
+	}
+	return name
+}
+
+// dropOrphans removes entries that an UpdateOld without its UpdateNew made: that is no request to
+// delete.
+func (in *intake) dropOrphans(c *plan.Changes) {
+	if len(c.UpdateOld) == 0 {
+		return
+	}
+	deleted := make(map[viewKey]bool, len(c.Delete))
+	for _, e := range c.Delete {
+		if e == nil {
+			continue
+		}
+		if v, own, ok := in.provider.viewOf(e.SetIdentifier); ok {
+			if r, err := v.rrsetOf(e, own); err == nil {
+				deleted[viewKey{v, r.Key}] = true
+			}
+		}
+	}
+	in.entries = slices.DeleteFunc(in.entries, func(x *entry) bool {
+		return x.refused == nil && x.new == nil && !deleted[viewKey{x.view, x.key}]
+	})
+}
+
+var errCompanion = errors.New("refused together with another record of the same name")
+
+// refuseUnits lets a refusal take the rest of its unit with it: a record without its ownership TXT
+// could never be changed again.
+func (in *intake) refuseUnits() {
+	type unit struct {
+		view *View
+		name string
+	}
+	var bad map[unit]error
+	for _, x := range in.entries {
+		if x.refused != nil {
+			if bad == nil {
+				bad = map[unit]error{}
+			}
+			bad[unit{x.view, x.unit}] = fmt.Errorf("%w, %s: %w", errCompanion, x.key, x.refused)
+		}
+	}
+	if bad == nil {
+		return
+	}
+	for _, x := range in.entries {
+		if err := bad[unit{x.view, x.unit}]; err != nil && x.refused == nil {
+			x.refused = err
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package view
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+
+	"github.com/spokedns/spokedns/webhook/policy"
+)
+
+// linesPerCall is how many lines one call writes about single records; the rest is counted.
+const linesPerCall = 100
+
+// journal remembers what was decided and refused in the last Adjust, as hashes, so that the log tells
+// what changed and not a hundred thousand times what is as it was.
+type journal struct {
+	mu        sync.Mutex
+	decisions map[uint64]uint64 // view and host → decision
+	refusals  map[uint64]struct{}
+}
+
+// seed makes hashes comparable within the process.
+var seed = maphash.MakeSeed()
+
+// hashOf mixes texts; their borders count.
+func hashOf(texts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, s := range texts {
+		_, _ = h.WriteString(s)
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+func hashDecision(d *policy.Decision) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = h.WriteString(string(d.Action))
+	_ = h.WriteByte(byte(d.Rule))
+	_, _ = h.WriteString(d.Target)
+	for _, c := range d.Claims {
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(c.Namespace)
+		_ = h.WriteByte('/')
+		_, _ = h.WriteString(c.Name)
+	}
+	if d.Detail != nil {
+		_ = h.WriteByte(1)
+		_, _ = h.WriteString(d.Detail.Reason)
+		_, _ = h.WriteString(d.Detail.Conflict)
+		for _, s := range d.Detail.Ignored {
+			_, _ = h.WriteString(s)
+		}
+	}
+	return h.Sum64()
+}
+
+// decided logs new and changed decisions, and counts all of them.
+func (j *journal) decided(ctx context.Context, log *slog.Logger, m *Metrics, decisions []policy.Decision) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	first := j.decisions == nil
+	now := make(map[uint64]uint64, len(decisions))
+	counts := map[[2]string]int{}
+	changed := 0
+	debug := log.Enabled(ctx, slog.LevelDebug)
+	for i := range decisions {
+		d := &decisions[i]
+		counts[[2]string{d.View, string(d.Action)}]++
+		key, value := hashOf(d.View, d.Host), hashDecision(d)
+		now[key] = value
+		old, known := j.decisions[key]
+		fresh := !known || old != value
+		switch {
+		case fresh && (changed < linesPerCall || debug):
+			log.Log(ctx, levelOf(d), "decision", "decision", d.String())
+			changed++
+		case fresh:
+			changed++
+		case debug:
+			log.DebugContext(ctx, "decision, as before", "decision", d.String())
+		}
+	}
+	if changed > linesPerCall {
+		log.InfoContext(ctx, "more decisions changed than are shown", "changed", changed, "shown", linesPerCall, "first", first)
+	}
+	j.decisions = now
+	m.decided(counts)
+}
+
+// levelOf makes what somebody should look at a warning.
+func levelOf(d *policy.Decision) slog.Level {
+	if d.Action == policy.Hold || d.Detail != nil && (d.Detail.Reason != "" || d.Detail.Conflict != "") {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// refused logs endpoints that were not refused for this reason in the last call, and counts all.
+func (j *journal) refused(ctx context.Context, log *slog.Logger, m *Metrics, refusals []refusal) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := make(map[uint64]struct{}, len(refusals))
+	counts := map[[2]string]int{}
+	changed := 0
+	for _, r := range refusals {
+		counts[[2]string{r.view.Name, r.reason}]++
+		key := hashOf(r.view.Name, r.key.Name, r.key.Type, r.key.SetID, r.err.Error())
+		now[key] = struct{}{}
+		if _, known := j.refusals[key]; known {
+			continue
+		}
+		if changed++; changed <= linesPerCall {
+			log.WarnContext(ctx, "endpoint refused", "view", r.view.Name, "record", r.key.String(), "reason", r.err, "keepsPublished", r.held)
+		}
+	}
+	if changed > linesPerCall {
+		log.WarnContext(ctx, "more endpoints were refused than are shown", "refused", changed, "shown", linesPerCall)
+	}
+	j.refusals = now
+	m.refused(counts)
+}

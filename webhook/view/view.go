@@ -1,0 +1,137 @@
+// Package view owns the portable half between external-dns's endpoints and the backends: which view and
+// zone a record belongs to, how an endpoint becomes an RRset and back, what a view can hold, and the
+// rails that keep a mistake from emptying a zone.
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/claim"
+	"github.com/spokedns/spokedns/webhook/policy"
+)
+
+// View is one audience of the DNS and where its records live.
+type View struct {
+	Name        string
+	Zones       []string // canonical names
+	Backend     backend.Backend
+	BackendName string        // the kind of backend, "rfc2136": for metrics and messages
+	TTL         time.Duration // for records that ask for none; 0: the backend's default
+}
+
+// Claims is the index of what claims host names.
+type Claims interface {
+	// Facts returns the present state; it stays as it is while the index moves on.
+	Facts() claim.Facts
+	// Resolve looks up objects that the index does not hold yet, because external-dns saw them first.
+	Resolve(ctx context.Context, refs []claim.Ref) error
+	// Synced says why the index is not complete yet, or nil.
+	Synced() error
+}
+
+// Config is what New needs.
+type Config struct {
+	Views  []View // at least one; names are unique
+	Policy *policy.Policy
+	Claims Claims // nil when no rule needs to know claims
+	// DryRun logs what Apply would do and does nothing. external-dns does not pass its own flag on.
+	DryRun bool
+	// MaxDeleteShare refuses the deletions of an Apply that would remove more than this share of what the
+	// same owner has in a zone. 0: one half. 1 or more: no limit.
+	MaxDeleteShare float64
+	// MinDeletes is how many deletions MaxDeleteShare lets pass in any case. 0: 20.
+	MinDeletes int
+	Log        *slog.Logger
+	Metrics    *Metrics // shared by the Providers that follow each other; see NewMetrics
+}
+
+// Provider publishes what external-dns wants through the views. It implements extdns.Provider.
+type Provider struct {
+	config Config
+	filter []string         // all zones, sorted
+	names  []string         // of the views, in order
+	views  map[string]*View // by name
+	log    *slog.Logger
+
+	listing chan struct{}            // holds one element while a list is under way
+	last    atomic.Pointer[snapshot] // what was listed last
+	applies atomic.Uint64            // how many Apply have begun and ended: what was listed before is old
+
+	journal journal
+	repeats repeats
+}
+
+const (
+	defaultDeleteShare = 0.5
+	defaultMinDeletes  = 20
+)
+
+// New returns a Provider. It does no network I/O.
+func New(c Config) (*Provider, error) {
+	if len(c.Views) == 0 {
+		return nil, errors.New("view: at least one view is needed")
+	}
+	if c.Log == nil || c.Metrics == nil || c.Policy == nil {
+		return nil, errors.New("view: Log, Metrics and Policy are needed")
+	}
+	if c.MaxDeleteShare == 0 {
+		c.MaxDeleteShare = defaultDeleteShare
+	}
+	if c.MinDeletes == 0 {
+		c.MinDeletes = defaultMinDeletes
+	}
+	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1)}
+	for i := range c.Views {
+		v := &c.Views[i]
+		if v.Backend == nil || len(v.Zones) == 0 {
+			return nil, fmt.Errorf("view %q: a backend and at least one zone are needed", v.Name)
+		}
+		if p.views[v.Name] != nil {
+			return nil, fmt.Errorf("view %q exists twice", v.Name)
+		}
+		p.views[v.Name] = v
+		p.names = append(p.names, v.Name)
+		p.filter = append(p.filter, v.Zones...)
+	}
+	slices.Sort(p.filter)
+	p.filter = slices.Compact(p.filter)
+	return p, nil
+}
+
+// Filter names the zones of all views. It never fails.
+func (p *Provider) Filter() (*endpoint.DomainFilter, error) {
+	return endpoint.NewDomainFilter(p.filter), nil
+}
+
+// zoneOf returns the longest zone of the view that holds name.
+func (v *View) zoneOf(name string) (zone string, ok bool) {
+	for _, z := range v.Zones {
+		if len(z) > len(zone) && backend.InZone(name, z) {
+			zone, ok = z, true
+		}
+	}
+	return zone, ok
+}
+
+// clamp returns the TTL that the view stores when asked for ttl.
+func (v *View) clamp(ttl time.Duration) time.Duration {
+	if ttl <= 0 {
+		ttl = v.TTL
+	}
+	return v.Backend.Limits().Clamp(ttl)
+}
+
+// String is the view's name and zones, for messages.
+func (v *View) String() string {
+	return fmt.Sprintf("%s (%s)", v.Name, strings.Join(v.Zones, ", "))
+}
