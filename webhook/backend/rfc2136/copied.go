@@ -1,0 +1,201 @@
+package rfc2136
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
+)
+
+// copied is a zone as one server held it at one version, without the SOA and NS of the zone itself.
+type copied struct {
+	zone    string
+	version wire.Version
+	sets    []backend.RRset // handed out: never modified, only replaced
+	at      map[key]int32   // where each RRset stands in sets
+	// unusual holds the data of TXT RRsets that somebody cut into strings in another way than we do: a
+	// prerequisite must repeat it byte for byte.
+	unusual map[key][][]byte
+
+	several []int32 // places in sets with more than one value, while loading
+	text    []byte  // scratch
+}
+
+type key struct {
+	name string
+	typ  wire.Type
+}
+
+func newCopied(zone string, size int) *copied {
+	return &copied{
+		zone: zone, sets: make([]backend.RRset, 0, size),
+		at: make(map[key]int32, size), unusual: map[key][][]byte{},
+	}
+}
+
+// find returns the RRset of a name and type, nil when there is none.
+func (c *copied) find(name string, t wire.Type) *backend.RRset {
+	if i, ok := c.at[key{name, t}]; ok {
+		return &c.sets[i]
+	}
+	return nil
+}
+
+// wants reports whether the record belongs into the copy: it is of a type that Limits names, at a name
+// that backend.Name permits, and not the zone's own NS.
+func (c *copied) wants(r *wire.Record) bool {
+	if _, ok := wire.TypeOf(r.Type.String()); !ok || !r.Plain || !backend.InZone(r.Name, c.zone) {
+		return false
+	}
+	return r.Type != wire.NS || r.Name != c.zone
+}
+
+// load adds a record of a full transfer; finish ends it.
+func (c *copied) load(r *wire.Record) error {
+	if !c.wants(r) {
+		return nil
+	}
+	value, err := c.value(r)
+	if err != nil {
+		return err
+	}
+	k := key{r.Name, r.Type}
+	if data := r.Unusual(); data != nil || c.unusual[k] != nil {
+		c.unusual[k] = append(c.unusual[k], data)
+	}
+	i, ok := c.at[k]
+	if !ok {
+		c.at[k] = int32(len(c.sets))
+		c.sets = append(c.sets, backend.RRset{
+			Key: backend.Key{Name: r.Name, Type: r.Type.String()}, TTL: seconds(r.TTL), Values: []string{value},
+		})
+		return nil
+	}
+	set := &c.sets[i]
+	if len(set.Values) == 1 {
+		c.several = append(c.several, i)
+	}
+	set.Values = append(set.Values, value)
+	return nil
+}
+
+// finish makes a loaded copy ready to be handed out.
+func (c *copied) finish(v wire.Version) *copied {
+	for _, i := range c.several {
+		set := &c.sets[i]
+		slices.Sort(set.Values)
+		set.Values = slices.Compact(set.Values)
+	}
+	c.version, c.several = v, nil
+	return c
+}
+
+func (c *copied) value(r *wire.Record) (string, error) {
+	text, err := r.AppendValue(c.text[:0])
+	if err != nil {
+		return "", err
+	}
+	c.text = text
+	return string(text), nil
+}
+
+func seconds(ttl uint32) time.Duration { return time.Duration(ttl) * time.Second }
+
+// patch is the difference between a copy and a later version of the zone. The copy stays as it is until
+// commit.
+type patch struct {
+	base  *copied
+	edits map[key]*backend.RRset
+}
+
+// errDiverged ends a patch that does not fit its base; a full transfer helps.
+var errDiverged = errors.New("the difference does not fit the copy of the zone")
+
+func newPatch(base *copied) *patch {
+	return &patch{base: base, edits: map[key]*backend.RRset{}}
+}
+
+func (p *patch) edit(r *wire.Record) (*backend.RRset, string, error) {
+	value, err := p.base.value(r)
+	if err != nil {
+		return nil, "", err
+	}
+	k := key{r.Name, r.Type}
+	if p.base.unusual[k] != nil || r.Unusual() != nil {
+		return nil, "", errDiverged
+	}
+	e := p.edits[k]
+	if e == nil {
+		e = &backend.RRset{Key: backend.Key{Name: r.Name, Type: r.Type.String()}}
+		if old := p.base.find(r.Name, r.Type); old != nil {
+			e.TTL, e.Values = old.TTL, slices.Clone(old.Values)
+		}
+		p.edits[k] = e
+	}
+	return e, value, nil
+}
+
+// remove takes away one record.
+func (p *patch) remove(r *wire.Record) error {
+	if !p.base.wants(r) {
+		return nil
+	}
+	e, value, err := p.edit(r)
+	if err != nil {
+		return err
+	}
+	i := slices.Index(e.Values, value)
+	if i < 0 {
+		return errDiverged
+	}
+	e.Values = slices.Delete(e.Values, i, i+1)
+	return nil
+}
+
+// add adds one record.
+func (p *patch) add(r *wire.Record) error {
+	if !p.base.wants(r) {
+		return nil
+	}
+	e, value, err := p.edit(r)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(e.Values, value) {
+		return errDiverged
+	}
+	e.TTL, e.Values = seconds(r.TTL), append(e.Values, value)
+	return nil
+}
+
+// commit turns the base into the later version. What was handed out of it stays as it is; the base is
+// of no use any more.
+func (p *patch) commit(v wire.Version) *copied {
+	c := p.base
+	sets := append(make([]backend.RRset, 0, len(c.sets)+len(p.edits)), c.sets...)
+	for k, e := range p.edits {
+		i, stands := c.at[k]
+		switch {
+		case len(e.Values) > 0:
+			slices.Sort(e.Values)
+			if stands {
+				sets[i] = *e
+				continue
+			}
+			c.at[k] = int32(len(sets))
+			sets = append(sets, *e)
+		case stands: // the last one takes its place
+			last := len(sets) - 1
+			sets[i] = sets[last]
+			if moved := sets[i].Key; int(i) != last {
+				t, _ := wire.TypeOf(moved.Type)
+				c.at[key{moved.Name, t}] = i
+			}
+			delete(c.at, k)
+			sets = sets[:last]
+		}
+	}
+	return &copied{zone: c.zone, version: v, sets: sets, at: c.at, unusual: c.unusual}
+}

@@ -1,0 +1,92 @@
+package rfc2136
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
+)
+
+var (
+	errAlone  = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
+	errHidden = errors.New("something stands at the name that the zone transfer does not show, or changes all the time; left untouched")
+	errApexNS = errors.New("the NS records of the zone itself belong to the server")
+)
+
+// verdict is an error about one RRset of a unit; the whole unit is left as it is.
+type verdict struct {
+	key  backend.Key
+	kind backend.Kind
+	err  error
+}
+
+// permit says whether the zone can take the unit at all, before anything is sent. It returns the changes
+// with their TTLs clamped.
+func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.Change, *verdict) {
+	out := make([]backend.Change, len(changes))
+	for i, c := range changes {
+		if c.New != nil {
+			wanted := *c.New
+			wanted.TTL = l.Clamp(wanted.TTL)
+			c.New = &wanted
+			if err := l.Check(zone, wanted); err != nil {
+				return nil, &verdict{c.Key(), backend.Rejected, err}
+			}
+		}
+		if c.Old != nil {
+			if err := l.Check(zone, *c.Old); err != nil {
+				return nil, &verdict{c.Key(), backend.Rejected, err}
+			}
+		}
+		out[i] = c
+	}
+	u := unit{changes: out}
+	for _, c := range out {
+		if alias := u.at(c.Key().Name, "CNAME"); c.New != nil && c.New.Type != "CNAME" && alias != nil && alias.New != nil {
+			return nil, &verdict{c.Key(), backend.Conflict, errAlone}
+		}
+	}
+	return out, nil
+}
+
+// judge decides the unit on what stands in the copy. It returns the changes still to be made, with Old
+// as it stands; none when all is done.
+func judge(u *unit, known *copied) ([]backend.Change, *verdict) {
+	var todo []backend.Change
+	for _, c := range u.changes {
+		k := c.Key()
+		t, _ := wire.TypeOf(k.Type)
+		current := known.find(k.Name, t)
+		write, err := backend.Decide(current, c)
+		if err != nil {
+			return nil, &verdict{k, backend.Conflict, err}
+		}
+		if !write {
+			continue
+		}
+		if current == nil {
+			if other := neighbour(u, known, k); other != "" {
+				return nil, &verdict{k, backend.Conflict, fmt.Errorf("%s stands there: %w", other, errAlone)}
+			}
+		}
+		todo = append(todo, backend.Change{Old: current, New: c.New, Unit: c.Unit})
+	}
+	return todo, nil
+}
+
+// neighbour names the type of an RRset that stands at the name, stays there, and cannot stand beside
+// the one to be created; "" when there is none.
+func neighbour(u *unit, known *copied, created backend.Key) string {
+	for _, t := range types {
+		other := t.String()
+		if (created.Type == "CNAME") == (other == "CNAME") || known.find(created.Name, t) == nil {
+			continue
+		}
+		if c := u.at(created.Name, other); c == nil || c.New != nil {
+			return strings.ToUpper(other)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,105 @@
+package rfc2136
+
+import (
+	"slices"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
+)
+
+// types are the record types that can be written, sorted.
+var types = []wire.Type{wire.A, wire.AAAA, wire.CNAME, wire.MX, wire.NAPTR, wire.NS, wire.PTR, wire.SRV, wire.TXT}
+
+// unit is the changes that stand or fall together.
+type unit struct {
+	changes []backend.Change
+	tries   int // how often it was decided on a fresh copy of the zone
+}
+
+// at returns the unit's change of a name and type, nil when it has none.
+func (u *unit) at(name, typ string) *backend.Change {
+	for i := range u.changes {
+		if k := u.changes[i].Key(); k.Name == name && k.Type == typ {
+			return &u.changes[i]
+		}
+	}
+	return nil
+}
+
+// encode appends the unit to an UPDATE message: prerequisites that hold exactly when every RRset is what
+// Old says, and the changes. The changes are deletions first: a server ignores a record that would stand
+// beside a CNAME, or a CNAME beside others, without a word (RFC 2136 §3.4.2.2).
+func (u *unit) encode(m *wire.Update, known *copied) error {
+	for i, c := range u.changes {
+		t, _ := wire.TypeOf(c.Key().Type)
+		if c.Old == nil {
+			u.requireRoom(m, i, t)
+			continue
+		}
+		if err := requireOld(m, t, c.Old, known); err != nil {
+			return err
+		}
+		m.DeleteRRset(c.Old.Name, t)
+	}
+	var data []byte
+	for _, c := range u.changes {
+		if c.New == nil {
+			continue
+		}
+		t, _ := wire.TypeOf(c.New.Type)
+		for _, v := range c.New.Values {
+			var err error
+			if data, err = wire.AppendData(data[:0], t, v); err != nil {
+				return err
+			}
+			m.Add(c.New.Name, t, uint32(c.New.TTL.Seconds()), data)
+		}
+	}
+	return m.Err()
+}
+
+// requireOld demands that the RRset holds exactly the values.
+func requireOld(m *wire.Update, t wire.Type, old *backend.RRset, known *copied) error {
+	if known != nil {
+		if unusual := known.unusual[key{old.Name, t}]; unusual != nil && known.find(old.Name, t).Same(old) {
+			for _, data := range unusual {
+				m.RequireRecord(old.Name, t, data)
+			}
+			return nil
+		}
+	}
+	var data []byte
+	for _, v := range old.Values {
+		var err error
+		if data, err = wire.AppendData(data[:0], t, v); err != nil {
+			return err
+		}
+		m.RequireRecord(old.Name, t, data)
+	}
+	return nil
+}
+
+// requireRoom demands that nothing stands where the unit's i-th change creates an RRset: neither another
+// RRset of its type, nor a CNAME beside others.
+func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type) {
+	name := u.changes[i].Key().Name
+	alone := !slices.ContainsFunc(u.changes, func(c backend.Change) bool {
+		return c.Key().Name == name && c.Old != nil
+	})
+	switch {
+	case t == wire.CNAME && alone:
+		m.RequireUnused(name)
+	case t == wire.CNAME:
+		for _, other := range types {
+			if u.at(name, other.String()) == nil || other == t {
+				m.RequireNone(name, other)
+			}
+		}
+	default:
+		m.RequireNone(name, t)
+		first := slices.IndexFunc(u.changes, func(c backend.Change) bool { return c.Key().Name == name && c.Old == nil })
+		if first == i && u.at(name, "CNAME") == nil {
+			m.RequireNone(name, wire.CNAME)
+		}
+	}
+}
