@@ -62,14 +62,18 @@ func (p *Provider) claims(ctx context.Context, in []*endpoint.Endpoint) (claim.F
 	if err := index.Synced(); err != nil {
 		return nil, fmt.Errorf("the index of claims is not complete yet: %w", err)
 	}
-	facts := index.Facts()
+	facts := index.Snapshot()
 	var missing []claim.Ref
 	for _, e := range in {
 		ref, ok := claim.ParseRef(e.Labels[endpoint.ResourceLabelKey])
-		if !ok || facts.ByRef(ref) != nil {
+		if !ok {
 			continue
 		}
-		if watched, _ := facts.Watched(ref.Kind); watched {
+		if c := facts.ByRef(ref); c != nil && c.Unknown == "" {
+			continue
+		}
+		// A kind that is not watched may have become one just now; one that cannot be stays so.
+		if watched, why := facts.Watched(ref.Kind); watched || why == "" {
 			// The index may keep it, and the label shares the memory of the request.
 			missing = append(missing, claim.Ref{Kind: strings.Clone(ref.Kind), Namespace: strings.Clone(ref.Namespace), Name: strings.Clone(ref.Name)})
 		}
@@ -80,7 +84,7 @@ func (p *Provider) claims(ctx context.Context, in []*endpoint.Endpoint) (claim.F
 	if err := index.Resolve(ctx, missing); err != nil {
 		return nil, fmt.Errorf("look up claims: %w", err)
 	}
-	return index.Facts(), nil
+	return index.Snapshot(), nil
 }
 
 // refusal is an endpoint that its view cannot publish.

@@ -29,10 +29,10 @@ type View struct {
 	TTL         time.Duration // for records that ask for none; 0: the backend's default
 }
 
-// Claims is the index of what claims host names.
+// Claims is the index of what claims host names; claim/watch fills one.
 type Claims interface {
-	// Facts returns the present state; it stays as it is while the index moves on.
-	Facts() claim.Facts
+	// Snapshot returns the present state; it stays as it is while the index moves on.
+	Snapshot() claim.Facts
 	// Resolve looks up objects that the index does not hold yet, because external-dns saw them first.
 	Resolve(ctx context.Context, refs []claim.Ref) error
 	// Synced says why the index is not complete yet, or nil.
