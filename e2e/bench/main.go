@@ -52,6 +52,7 @@ type subject struct {
 
 func subjects() []subject {
 	return []subject{
+		{"rfc2136", (*bench).rfc2136},
 		{"wire", (*bench).wire},
 	}
 }
