@@ -10,8 +10,8 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spokedns/spokedns/webhook/claim"
 	"sigs.k8s.io/external-dns/endpoint"
@@ -37,6 +37,32 @@ func New(c Config) (*Policy, error) {
 // Views lists the names of the views in the order of the configuration.
 func (p *Policy) Views() []string { return p.names }
 
+// ReadsLabel reports whether a rule looks at the objects' label of that key, so that whoever keeps the
+// objects need not keep the others.
+func (p *Policy) ReadsLabel(key string) bool {
+	return p.reads(key, func(r *rule) []pair { return r.labels })
+}
+
+// ReadsAnnotation reports whether a rule looks at the objects' annotation of that key. The annotations of
+// external-dns and of the hub-and-spoke operator are read besides.
+func (p *Policy) ReadsAnnotation(key string) bool {
+	return p.reads(key, func(r *rule) []pair { return r.annotations })
+}
+
+func (p *Policy) reads(key string, of func(*rule) []pair) bool {
+	for i := range p.views {
+		for j := range p.views[i].rules {
+			if slices.ContainsFunc(of(&p.views[i].rules[j]), func(p pair) bool { return p.key == key }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// view returns the view of that name, which exists.
+func (p *Policy) view(name string) *view { return &p.views[slices.Index(p.names, name)] }
+
 // Facts is what a decision rests on besides the endpoints, all of one moment.
 type Facts struct {
 	// Claims knows the objects that ask for host names. nil: nobody watches objects, and each endpoint
@@ -50,8 +76,8 @@ type Facts struct {
 
 // Result is the answer to one Adjust.
 type Result struct {
-	// Endpoints is what to publish, sorted by name, type and set identifier. Endpoints, and the slices
-	// and maps inside, may be those of the input: nobody modifies either.
+	// Endpoints is what to publish, sorted by name, type and set identifier. They are new, but their
+	// slices and maps may be those of the input, which nobody modifies.
 	Endpoints []*endpoint.Endpoint
 	// Decisions holds one Decision per view and host, sorted by host and then in the order of views.
 	// Hosts outside the zones of every view have none.
@@ -73,5 +99,17 @@ func (e *UnpublishedError) Error() string {
 // Adjust decides. The input is not modified, its order does not matter, and neither does which of
 // several claims an endpoint's labels and properties come from. The one error is *UnpublishedError.
 func (p *Policy) Adjust(in []*endpoint.Endpoint, f Facts) (Result, error) {
-	return Result{}, errors.New("policy: decisions are being written")
+	r := newRun(p, f, len(in))
+	entries := r.sort(in)
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && entries[n].name == entries[0].name {
+			n++
+		}
+		if err := r.host(entries[0].name, entries[:n]); err != nil {
+			return Result{}, err
+		}
+		entries = entries[n:]
+	}
+	return r.out, nil
 }

@@ -21,8 +21,8 @@ func SplitSetID(views []string, id string) (view, orig string, ok bool) {
 	if len(views) == 1 {
 		return views[0], id, true
 	}
-	view, orig, _ = strings.Cut(id, "/")
-	if !slices.Contains(views, view) {
+	view, orig, cut := strings.Cut(id, "/")
+	if !slices.Contains(views, view) || cut && orig == "" {
 		return "", id, false
 	}
 	return view, orig, true
