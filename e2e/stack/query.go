@@ -14,18 +14,17 @@ import (
 
 // Query asks the server at addr (host:port) for the records of one name and type, over UDP and again
 // over TCP when the answer was cut. It returns the values of that type in the answer, sorted, in the
-// text of backend.Canonical; also those the server found by following a CNAME. A name that does not
-// exist or has no such records gives none; any other answer than NOERROR and NXDOMAIN is an error.
+// text of backend.Canonical; also those the server found by following a CNAME, and for a name that is
+// delegated those in the referral. A name that does not exist or has no such records gives none; any
+// other answer than NOERROR and NXDOMAIN is an error.
 func Query(ctx context.Context, addr, name, typ string) ([]string, error) {
 	in, err := exchange(ctx, addr, name, typ)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for %s %s: %w", addr, name, typ, err)
 	}
 	var values []string
-	for _, rr := range in.Answer {
-		if rr.Header().Rrtype == dns.StringToType[typ] {
-			values = append(values, valueOf(rr))
-		}
+	for _, rr := range records(in, name, typ) {
+		values = append(values, valueOf(rr))
 	}
 	set, err := backend.Canonical(backend.RRset{Key: backend.Key{Name: name, Type: typ}, Values: values})
 	if err != nil {
@@ -41,10 +40,8 @@ func QueryTTL(ctx context.Context, addr, name, typ string) (time.Duration, error
 	if err != nil {
 		return 0, fmt.Errorf("ask %s for %s %s: %w", addr, name, typ, err)
 	}
-	for _, rr := range in.Answer {
-		if rr.Header().Rrtype == dns.StringToType[typ] {
-			return time.Duration(rr.Header().Ttl) * time.Second, nil
-		}
+	for _, rr := range records(in, name, typ) {
+		return time.Duration(rr.Header().Ttl) * time.Second, nil
 	}
 	return 0, fmt.Errorf("ask %s for %s %s: no records", addr, name, typ)
 }
@@ -98,6 +95,17 @@ func exchange(ctx context.Context, addr, name, typ string) (*dns.Msg, error) {
 		return nil, fmt.Errorf("the answer is %s", dns.RcodeToString[in.Rcode])
 	}
 	return in, nil
+}
+
+// records are the records of the type that the answer gives, or the referral that stands for one.
+func records(in *dns.Msg, name, typ string) []dns.RR {
+	all, referral := in.Answer, !in.Authoritative && len(in.Answer) == 0
+	if referral {
+		all = append(slices.Clone(in.Ns), in.Extra...)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(rr dns.RR) bool {
+		return rr.Header().Rrtype != dns.StringToType[typ] || referral && !strings.EqualFold(rr.Header().Name, dns.Fqdn(name))
+	})
 }
 
 // valueOf is the record's data as master-file text, and for TXT the plain bytes of the joined strings.
