@@ -59,9 +59,13 @@ func (s *Stack) Webhook(ctx context.Context, c WebhookConfig) (*Webhook, error) 
 	w.API, w.Status = "http://"+api, "http://"+status
 
 	name := cmp.Or(c.Name, "webhook")
-	args := []string{"--listen=" + api, "--status-listen=" + status}
+	args := []string{"--listen=" + api, "--metrics-listen=" + status}
 	if c.ConfigYAML != "" {
-		w.ConfigFile = filepath.Join(s.Dir, name+".yaml")
+		dir := filepath.Join(s.Dir, name) // of its own: the webhook watches the whole directory
+		w.ConfigFile = filepath.Join(dir, "config.yaml")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 		if err := os.WriteFile(w.ConfigFile, []byte(c.ConfigYAML), 0o600); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spokedns/spokedns/e2e/stack"
+)
+
+//go:embed samples.yaml
+var samples string
+
+// landscape is everything the demo runs: a spoke's API server, the two DNS services, and between them
+// external-dns with our webhook.
+type landscape struct {
+	*stack.Stack
+	api              *stack.APIServer
+	program          string
+	public, internal dnsService
+	webhook          *stack.Webhook
+	dns              *stack.ExternalDNS
+	parts            []*stack.Part // those that have to live as long as the demo
+	broken           chan error    // says which of them ended without being asked to
+}
+
+func newLandscape(dir string) *landscape {
+	return &landscape{Stack: stack.New(dir), broken: make(chan error, 1)}
+}
+
+// start brings everything up, one visible step after the other.
+func (l *landscape) start(ctx context.Context, out *screen) error {
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"build the webhook from this checkout", l.build},
+		{"kube-apiserver with RBAC: the spoke's cluster", l.startCluster},
+		{"BIND: the public DNS of example.org", l.startPublic},
+		{"etcd and CoreDNS: the internal DNS of example.org", l.startInternal},
+		{"spokedns webhook: two views, its own read-only identity", l.startWebhook},
+		{"external-dns v0.21, as its project ships it", l.startExternalDNS},
+	}
+	for _, s := range steps {
+		if err := out.step(s.what, func() error { return s.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	go cloud{l.api}.run(ctx)
+	l.watch(ctx)
+	return nil
+}
+
+func (l *landscape) build(ctx context.Context) (err error) {
+	l.program, err = stack.BuildWebhook(ctx, l.Dir)
+	return err
+}
+
+func (l *landscape) startCluster(ctx context.Context) (err error) {
+	if l.api, err = l.APIServer(ctx, stack.APIServerConfig{}); err != nil {
+		return err
+	}
+	gatewayAPI, err := stack.GatewayAPICRDs("standard")
+	if err != nil {
+		return err
+	}
+	return l.api.ApplyCRDs(ctx, gatewayAPI)
+}
+
+func (l *landscape) startWebhook(ctx context.Context) (err error) {
+	identity, err := l.api.WebhookIdentity(ctx)
+	if err != nil {
+		return err
+	}
+	l.webhook, err = l.Webhook(ctx, stack.WebhookConfig{
+		Program: l.program, Kubeconfig: identity,
+		ConfigYAML: fmt.Sprintf(config, l.public.backend, l.internal.backend),
+	})
+	return err
+}
+
+func (l *landscape) startExternalDNS(ctx context.Context) (err error) {
+	identity, err := l.api.ExternalDNSIdentity(ctx)
+	if err != nil {
+		return err
+	}
+	l.dns, err = l.ExternalDNS(ctx, stack.ExternalDNSConfig{
+		Kubeconfig: identity, WebhookURL: l.webhook.API, Owner: "demo",
+		Sources: []string{"ingress", "service", "gateway-httproute"},
+	})
+	return err
+}
+
+// watch reports the first part that ends while the demo runs.
+func (l *landscape) watch(ctx context.Context) {
+	for _, p := range append(l.parts, l.api.Part, l.webhook.Part, l.dns.Part) {
+		go func() {
+			select {
+			case <-ctx.Done():
+			case <-p.Done():
+				select {
+				case l.broken <- fmt.Errorf("%s ended:\n%s", p.Name, p.LogTail(10)):
+				default:
+				}
+			}
+		}()
+	}
+}
+
+// row is a line of the story with what was seen.
+type row struct {
+	line
+	ruling           ruling
+	public, internal []string
+	right            bool
+}
+
+// tell deploys the samples and waits for the answers; wrong ones are shown, not hidden.
+func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
+	lines := story()
+	var rows []row
+	err := out.step("kubectl apply: 2 Ingresses, Gateway and HTTPRoute, Service", func() error {
+		return l.api.ApplyYAML(ctx, samples)
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = out.step("first answers", func() error {
+		_ = stack.Eventually(ctx, 30*time.Second, func(ctx context.Context) (err error) {
+			rows, err = l.ask(ctx, lines)
+			if err == nil && slices.ContainsFunc(rows, func(r row) bool { return !r.right }) {
+				err = errWrong
+			}
+			return err
+		})
+		if rows == nil {
+			return fmt.Errorf("no answers:\n%s\n%s", l.webhook.LogTail(10), l.dns.LogTail(10))
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	rulings, err := askRules(ctx, l.webhook.API, lines)
+	if err != nil {
+		return nil, fmt.Errorf("ask the rules: %w", err)
+	}
+	for i := range rows {
+		rows[i].ruling = rulings[i]
+	}
+	return rows, nil
+}
+
+// ask asks both servers about every line.
+func (l *landscape) ask(ctx context.Context, lines []line) ([]row, error) {
+	var rows []row
+	for _, line := range lines {
+		public, err := stack.Query(ctx, l.public.addr, line.host, line.typ)
+		if err != nil {
+			return nil, err
+		}
+		internal, err := stack.Query(ctx, l.internal.addr, line.host, line.typ)
+		if err != nil {
+			return nil, err
+		}
+		right := slices.Equal(public, answers(line.public)) && slices.Equal(internal, answers(line.internal))
+		rows = append(rows, row{line: line, public: public, internal: internal, right: right})
+	}
+	return rows, nil
+}
+
+// invite says how to go on.
+func (l *landscape) invite(out *screen) {
+	kubeconfig, _ := filepath.Abs(l.api.Kubeconfig)
+	out.printf("  Everything stays up until Ctrl-C. Publish something of your own, then ask the world for it:\n\n")
+	out.printf("    %s\n", out.bold(fmt.Sprintf("kubectl --kubeconfig=%s create ingress hello --class=nginx --rule='hello.example.org/*=hello:80'", kubeconfig)))
+	out.printf("    %s\n\n", out.bold(fmt.Sprintf("dig @127.0.0.1 -p %s +short hello.example.org", l.public.port())))
+	out.printf("  %s\n", out.dim(fmt.Sprintf("Internal DNS: port %s. What the webhook counts: %s/metrics. Logs and settings: %s", l.internal.port(), l.webhook.Status, l.Dir)))
+}

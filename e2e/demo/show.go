@@ -1,0 +1,43 @@
+package main
+
+import "strings"
+
+// show prints the table and says whether every answer is right.
+func show(out *screen, rows []row) bool {
+	var cells [][]cell
+	right := 0
+	for _, r := range rows {
+		cells = append(cells, []cell{
+			{text: r.host},
+			{text: r.claim},
+			{text: r.cluster, paint: out.dim},
+			{text: "public " + r.ruling.inWords("public", r.cluster) + ", internal " + r.ruling.inWords("internal", r.cluster)},
+			seen(out, r.public, r.line.public, &right),
+			seen(out, r.internal, r.line.internal, &right),
+		})
+	}
+	out.printf("\n")
+	out.table([]string{"HOST", "KUBERNETES SAYS", "", "THE RULES SAY", "PUBLIC DNS", "INTERNAL DNS"}, cells)
+	if total := 2 * len(rows); right == total {
+		out.printf("\n  %s\n\n", out.green("All answers are right: the world gets the hub, the inside gets the spoke, nothing private leaks."))
+		return true
+	}
+	out.printf("\n  %s\n\n", out.red("Not every answer is right."))
+	return false
+}
+
+// seen is an answer and whether it is the right one.
+func seen(out *screen, got []string, want string, right *int) cell {
+	text := strings.Join(got, " ")
+	if text == "" {
+		text = "no answer"
+	}
+	if text == want || want == "" && len(got) == 0 {
+		*right++
+		return cell{"✓ " + text, out.green}
+	}
+	if want == "" {
+		want = "no answer"
+	}
+	return cell{"✗ " + text + ", want " + want, out.red}
+}
