@@ -8,6 +8,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -41,6 +42,23 @@ func (f *File) Policy() policy.Config {
 		views[i] = v.View
 	}
 	return policy.Config{Views: views, Targets: f.Targets, Overrides: f.Overrides}
+}
+
+// Reads lists the labels and annotations of objects that rules look at, as "label app", sorted.
+func (f *File) Reads() []string {
+	var keys []string
+	for _, v := range f.Views {
+		for _, r := range v.Rules {
+			for k := range r.Match.Labels {
+				keys = append(keys, "label "+k)
+			}
+			for k := range r.Match.Annotations {
+				keys = append(keys, "annotation "+k)
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // Decode reads and checks a configuration. Unknown settings, settings of the wrong kind, and values that

@@ -43,7 +43,9 @@ func Fields(t reflect.Type) []Field {
 }
 
 // secretWords are the names of settings that hold a secret, alone or as the last word of a longer name.
-func secretWords() []string { return []string{"password", "secret", "token", "apiKey", "secretKey", "privateKey"} }
+func secretWords() []string {
+	return []string{"password", "secret", "token", "apiKey", "secretKey", "privateKey"}
+}
 
 // isSecret decides by name, so that a backend's author need not remember a tag.
 func isSecret(name string) bool {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/memory"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
+	"github.com/spokedns/spokedns/webhook/config"
+	"github.com/spokedns/spokedns/webhook/setting"
+)
+
+// backendSettings are the settings of every backend as flags, for the file-less mode.
+type backendSettings struct {
+	RFC2136 rfc2136.Config `embed:"" prefix:"rfc2136-" group:"Backend rfc2136"`
+}
+
+// memorySettings are those of the backend that keeps nothing: it has none.
+type memorySettings struct{}
+
+// Validate implements config.Settings.
+func (memorySettings) Validate() error { return nil }
+
+// kinds lists the backends of this build. Adding one is a line here, in of, and in open.
+func kinds() config.Kinds {
+	return config.Kinds{
+		"memory":  func() config.Settings { return new(memorySettings) },
+		"rfc2136": func() config.Settings { return new(rfc2136.Config) },
+	}
+}
+
+// of returns the settings that were given for a kind.
+func (s *backendSettings) of(kind string) (config.Settings, error) {
+	switch kind {
+	case "memory":
+		return new(memorySettings), nil
+	case "rfc2136":
+		return &s.RFC2136, nil
+	case "":
+		return nil, &setting.Error{Field: "--backend", Want: "is missing; want one of " + kinds().String()}
+	case "azure", "gcp", "aws":
+		return nil, &setting.Error{Field: "--backend", Value: kind, Want: "comes with a later version; this build has " + kinds().String()}
+	}
+	return nil, &setting.Error{Field: "--backend", Value: kind, Want: "want one of " + kinds().String()}
+}
+
+// open creates the backend of a view. It does no network I/O.
+func open(v config.View) (backend.Backend, error) {
+	switch s := v.Backend.Settings.(type) {
+	case *memorySettings:
+		return memory.New(memory.Config{Zones: v.Zones})
+	case *rfc2136.Config:
+		return rfc2136.New(*s)
+	}
+	return nil, fmt.Errorf("backend %s cannot be opened: unexpected settings %s", v.Backend.Kind, reflect.TypeOf(v.Backend.Settings))
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/spokedns/spokedns/webhook/config"
+)
+
+const about = `Publish what external-dns finds in a cluster, with the addresses the outside shall see.
+
+external-dns (--provider=webhook) asks this program what to publish. It rewrites, keeps or drops each name by rule, and writes the result to a DNS service.
+
+Give either a configuration file (--config) or, for one zone, one backend and one custom address, the settings below "Without a file". A flag wins over its environment variable, which wins over the file.`
+
+// commandLine is everything that can be given by flag or environment. The environment variable of a
+// flag is its name in upper case: --log-level is LOG_LEVEL.
+type commandLine struct {
+	Config      string           `type:"path" placeholder:"FILE" group:"Configuration" help:"Configuration file in YAML. It is followed: a changed file is put into use without a restart, a wrong one is refused and reported."`
+	Check       bool             `group:"Configuration" env:"-" help:"Check the configuration, say what its rules mean, and exit."`
+	PrintConfig bool             `group:"Configuration" env:"-" help:"Print the configuration in effect as a file, without secrets, and exit."`
+	Version     kong.VersionFlag `group:"Configuration" env:"-" help:"Print the version and exit."`
+
+	Classic config.Classic `embed:"" group:"Without a file"`
+
+	// These check themselves, which would come too early: before the file is read, or for backends that
+	// nobody chose. So kong gets them as strangers.
+	Options  config.Options  `kong:"-"`
+	Backends backendSettings `kong:"-"`
+}
+
+// invocation is a parsed command line.
+type invocation struct {
+	commandLine
+	given map[any]string // address of each field that was given → the flag or variable that gave it
+}
+
+// parse reads flags and environment. done is true when the answer was help or the version.
+func parse(args []string, stdout, stderr io.Writer) (in *invocation, done bool, err error) {
+	in = &invocation{given: map[any]string{}}
+	k, err := kong.New(&in.commandLine,
+		kong.Name("webhook"),
+		kong.Description(about),
+		kong.Vars{"version": buildVersion(), "backends": kinds().String()},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { done = true }),
+		kong.Embed(&in.Options),
+		kong.Embed(&in.Backends),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
+		kong.ValueFormatter(helpOf),
+	)
+	if err != nil {
+		return nil, false, err
+	}
+	nameEnvironment(k.Model.Flags)
+	k.Model.HelpFlag.Help = "Print this and exit."
+	k.Model.HelpFlag.Group = &kong.Group{Key: "Configuration", Title: "Configuration"}
+	ctx, err := k.Parse(args)
+	if done {
+		return in, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("%w; --help lists what can be given", err)
+	}
+	for _, flag := range ctx.Model.Flags {
+		if by := givenBy(ctx, flag); by != "" {
+			in.given[flag.Target.Addr().Interface()] = by
+		}
+	}
+	return in, false, nil
+}
+
+// nameEnvironment gives every flag its environment variable. One that is set to nothing counts as not
+// set: deployments hand on empty values.
+func nameEnvironment(flags []*kong.Flag) {
+	for _, flag := range flags {
+		switch {
+		case flag.Name == "help" || slices.Equal(flag.Envs, []string{"-"}):
+			flag.Envs = nil
+		case len(flag.Envs) == 0:
+			flag.Envs = []string{strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
+		}
+		flag.Tag.Envs = slices.DeleteFunc(slices.Clone(flag.Envs), func(env string) bool { return os.Getenv(env) == "" })
+	}
+}
+
+// helpOf is the help of a flag: what it means, its default, and its environment variable.
+func helpOf(value *kong.Value) string {
+	help := value.Help
+	if value.HasDefault && value.Flag.PlaceHolder != "" {
+		help = strings.TrimSuffix(help, ".") + " (default " + value.Default + ")."
+	}
+	if envs := value.Flag.Envs; len(envs) > 0 {
+		help += " [" + strings.Join(envs, ", ") + "]"
+	}
+	return help
+}
+
+// givenBy says what gave a flag its value: the flag, an environment variable, or nothing.
+func givenBy(ctx *kong.Context, flag *kong.Flag) string {
+	for _, p := range ctx.Path {
+		if p.Flag == flag {
+			return "--" + flag.Name
+		}
+	}
+	if len(flag.Tag.Envs) > 0 {
+		return flag.Tag.Envs[0]
+	}
+	return ""
+}
+
+// read returns the content of the configuration file; nil in file-less mode.
+func (in *invocation) read() ([]byte, error) {
+	if err := in.consistent(); err != nil || in.Config == "" {
+		return nil, err
+	}
+	content, err := os.ReadFile(in.Config)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return content, nil
+}
+
+// file returns the configuration in effect: content, that of the file, or what stands for a file, with
+// flags and environment on top.
+func (in *invocation) file(content []byte) (*config.File, error) {
+	var f *config.File
+	var err error
+	if in.Config == "" {
+		f, err = in.fileless()
+	} else {
+		f, err = config.Decode(in.Config, content, kinds())
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.Options.Overlay(&in.Options, func(field any) bool { return in.given[field] != "" })
+	return f, f.Options.Validate()
+}
+
+// fileless builds the configuration from the settings that stand for a file.
+func (in *invocation) fileless() (*config.File, error) {
+	if len(in.filelessGiven()) == 0 {
+		return nil, errors.New("no configuration: give --config, or --backend and --zone and what --help lists below \"Without a file\"")
+	}
+	settings, err := in.Backends.of(in.Classic.Backend)
+	if err != nil {
+		return nil, err
+	}
+	return in.Classic.File(settings)
+}
+
+// filelessGiven lists what was given of the settings that stand for a file.
+func (in *invocation) filelessGiven() []string {
+	var out []string
+	var visit func(v reflect.Value)
+	visit = func(v reflect.Value) {
+		if by := in.given[v.Addr().Interface()]; by != "" {
+			out = append(out, by)
+		} else if v.Kind() == reflect.Struct {
+			for i := range v.NumField() {
+				if v.Type().Field(i).IsExported() {
+					visit(v.Field(i))
+				}
+			}
+		}
+	}
+	visit(reflect.ValueOf(&in.Classic).Elem())
+	visit(reflect.ValueOf(&in.Backends).Elem())
+	return out
+}
+
+// consistent reports settings that contradict each other.
+func (in *invocation) consistent() error {
+	if given := in.filelessGiven(); in.Config != "" && len(given) > 0 {
+		return fmt.Errorf("%s and %s cannot be combined: a configuration file has its own views and backends; move the settings there, or give no file",
+			in.given[&in.Config], strings.Join(given, ", "))
+	}
+	return nil
+}

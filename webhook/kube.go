@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/spokedns/spokedns/webhook/config"
+)
+
+// cluster says how to reach the API server; nil when it shall not be used.
+func cluster(k config.Kubernetes) (*rest.Config, error) {
+	if !k.Enabled {
+		return nil, nil
+	}
+	cfg, err := clusterConfig(k)
+	if errors.Is(err, rest.ErrNotInCluster) {
+		return nil, errors.New("this is not a pod and no kubeconfig is given; give --kubeconfig, or --no-kubernetes to decide by what external-dns says alone")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	cfg.UserAgent = "spokedns-webhook/" + buildVersion()
+	return cfg, nil
+}
+
+func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
+	if k.Kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(k.Kubeconfig)},
+		&clientcmd.ConfigOverrides{CurrentContext: k.Context},
+	).ClientConfig()
+}
+
+// eventTimeout is how long writing an Event may take; nothing waits for it.
+const eventTimeout = 10 * time.Second
+
+// warnEvent writes a Kubernetes Event on the program's own pod, so that `kubectl describe pod` shows what
+// the log says. It needs POD_NAME, POD_NAMESPACE and the right to create Events; without them the log has
+// to do.
+func warnEvent(ctx context.Context, cfg *rest.Config, log *slog.Logger, reason, message string) {
+	pod, namespace := os.Getenv("POD_NAME"), os.Getenv("POD_NAMESPACE")
+	if cfg == nil || pod == "" || namespace == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
+	if err := postEvent(ctx, cfg, pod, namespace, reason, message); err != nil {
+		log.Debug("no Kubernetes Event could be written", "error", err)
+	}
+}
+
+func postEvent(ctx context.Context, cfg *rest.Config, pod, namespace, reason, message string) error {
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return err
+	}
+	base, _, err := rest.DefaultServerUrlFor(cfg)
+	if err != nil {
+		return err
+	}
+	const most = 1024 // bytes of an Event's message that the API server takes
+	if len(message) > most {
+		message = message[:most-3] + "..."
+	}
+	now := time.Now().UTC().Format(time.RFC3339)
+	body, err := json.Marshal(map[string]any{
+		"apiVersion":     "v1",
+		"kind":           "Event",
+		"metadata":       map[string]string{"generateName": pod + ".", "namespace": namespace},
+		"involvedObject": map[string]string{"apiVersion": "v1", "kind": "Pod", "name": pod, "namespace": namespace},
+		"source":         map[string]string{"component": "spokedns-webhook"},
+		"type":           "Warning", "reason": reason, "message": message,
+		"firstTimestamp": now, "lastTimestamp": now, "count": 1,
+	})
+	if err != nil {
+		return err
+	}
+	url := base.JoinPath("api", "v1", "namespaces", namespace, "events").String()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusCreated {
+		return nil
+	}
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+	return fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(answer))
+}

@@ -1,0 +1,78 @@
+// Command webhook publishes what external-dns finds in a cluster with the addresses the outside shall
+// see. It owns the wiring: configuration, backends, claims and policy to the protocol's server.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spokedns/spokedns/webhook/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "webhook: "+config.Explain(err))
+		os.Exit(1)
+	}
+}
+
+// run is the program without its process: what it is asked for in args is answered on stdout, logs go
+// to stderr, and it ends with ctx.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	in, done, err := parse(args, stdout, stderr)
+	if err != nil || done {
+		return err
+	}
+	content, err := in.read()
+	if err != nil {
+		return err
+	}
+	f, err := in.file(content)
+	if err != nil {
+		return err
+	}
+	switch {
+	case in.Check:
+		_, err = io.WriteString(stdout, f.Describe())
+		return err
+	case in.PrintConfig:
+		text, err := f.YAML()
+		return errors.Join(err, write(stdout, text))
+	}
+	tuneMemory()
+	level := new(slog.LevelVar)
+	level.Set(f.Log.SlogLevel())
+	log := newLogger(stderr, f.Log.Format, level)
+	log.Info("starting", "version", buildVersion(), "config", in.Config)
+	w, err := newWebhook(in, f, log, level)
+	if err != nil {
+		return err
+	}
+	return w.run(ctx, f, content)
+}
+
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// tuneMemory trades a little CPU for a heap that follows its content closely: large answers come once
+// per interval, and the memory they took should not stay taken in between. GOGC, when set, wins.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+}
