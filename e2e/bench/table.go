@@ -13,6 +13,7 @@ type row struct {
 	limits  []cell // what the machine and the server can do at best
 	ours    []cell
 	targets []target
+	facts   []string // ratios without a promise
 	note    string
 }
 
@@ -54,6 +55,12 @@ func (r *row) within(most time.Duration, ours cell) {
 func (r *row) near(factor float64, other, ours cell) {
 	got := ours.samples.median().Seconds() / other.samples.median().Seconds()
 	r.targets = append(r.targets, target{fmt.Sprintf("≤ %g × %s", factor, other.label), fmt.Sprintf("%.2f ×", got), got <= factor})
+}
+
+// beside says how far ours is from the limit, as a fact without a promise.
+func (r *row) beside(limit, ours cell) {
+	got := ours.samples.median().Seconds() / limit.samples.median().Seconds()
+	r.facts = append(r.facts, fmt.Sprintf("%.2f × the limit", got))
 }
 
 // promise is any other target.
@@ -120,6 +127,9 @@ func (r report) text() string {
 		for _, t := range row.targets {
 			fmt.Fprintf(&b, "  %-6s %s\n", "target", t)
 		}
+		for _, f := range row.facts {
+			fmt.Fprintf(&b, "  %-6s %s\n", "", f)
+		}
 		if row.note != "" {
 			fmt.Fprintf(&b, "  %-6s %s\n", "note", row.note)
 		}
@@ -153,6 +163,7 @@ shortest program that speaks the protocol, without any of the safety.
 				targets = append(targets, "**"+t.String()+"**")
 			}
 		}
+		targets = append(targets, row.facts...)
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", row.work, lines(row.peers), lines(row.limits), lines(row.ours), strings.Join(targets, "<br>"))
 	}
 	b.WriteString("\n## Notes\n\n")
