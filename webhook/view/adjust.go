@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/external-dns/endpoint"
 
 	"github.com/spokedns/spokedns/webhook/backend"
@@ -42,7 +42,10 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 	if err != nil {
 		return nil, err
 	}
-	out, refused := p.fitAll(result.Endpoints, now)
+	out, refused, err := p.fitAll(result.Endpoints, now)
+	if err != nil {
+		return nil, err
+	}
 	p.journal.decided(ctx, p.log, p.config.Metrics, result.Decisions)
 	p.journal.refused(ctx, p.log, p.config.Metrics, refused)
 	return out, nil
@@ -97,30 +100,26 @@ type refusal struct {
 }
 
 // fitAll fits the endpoints into their views, on all processors.
-func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal) {
+func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal, error) {
 	const chunk = 4096
 	fitted := make([]endpoint.Endpoint, len(in))
-	chunks := (len(in) + chunk - 1) / chunk
-	refusals := make([][]refusal, chunks)
-	next := make(chan int, chunks)
-	for i := range chunks {
-		next <- i
-	}
-	close(next)
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), chunks) {
-		wg.Go(func() {
-			for i := range next {
-				for j := i * chunk; j < min(len(in), (i+1)*chunk); j++ {
-					if r := p.fit(in[j], &fitted[j], now); r != nil {
-						refusals[i] = append(refusals[i], *r)
-					}
+	refusals := make([][]refusal, (len(in)+chunk-1)/chunk)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range refusals {
+		g.Go(caught(func() error {
+			for j := i * chunk; j < min(len(in), (i+1)*chunk); j++ {
+				if r := p.fit(in[j], &fitted[j], now); r != nil {
+					refusals[i] = append(refusals[i], *r)
 				}
 			}
-		})
+			return nil
+		}))
 	}
-	wg.Wait()
-	return merged(fitted), slices.Concat(refusals...)
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	return merged(fitted), slices.Concat(refusals...), nil
 }
 
 // fit makes to what e asks for, as its view stores it. to stays empty when nothing of it can be

@@ -108,7 +108,7 @@ func (p *Provider) runJob(ctx context.Context, j *job, out *outcome) {
 			changes[i] = backend.Change{Old: x.old, New: x.new, Unit: x.unit}
 		}
 		start := time.Now()
-		err := j.view.Backend.Apply(ctx, j.zone, changes)
+		err := caught(func() error { return j.view.Backend.Apply(ctx, j.zone, changes) })()
 		p.config.Metrics.backend(j.view, j.zone, "apply", time.Since(start), err)
 		out.add(part, err)
 	}

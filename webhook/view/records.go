@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -85,7 +86,10 @@ func (p *Provider) listAll(ctx context.Context, listings []listing) error {
 		l := &listings[i]
 		g.Go(func() error {
 			start := time.Now()
-			l.rrsets, errs[i] = l.view.Backend.List(ctx, l.zone)
+			errs[i] = caught(func() (err error) {
+				l.rrsets, err = l.view.Backend.List(ctx, l.zone)
+				return err
+			})()
 			p.config.Metrics.backend(l.view, l.zone, "list", time.Since(start), errs[i])
 			if errs[i] != nil {
 				errs[i] = fmt.Errorf("view %s: %w", l.view.Name, errs[i])
@@ -162,4 +166,17 @@ func (p *Provider) setID(v *View, own string) string {
 func (p *Provider) viewOf(id string) (v *View, own string, ok bool) {
 	name, own, ok := policy.SplitSetID(p.names, id)
 	return p.views[name], own, ok
+}
+
+// caught turns a panic into an error, with the place where it happened: no record and no backend may
+// end the process that all others need.
+func caught(do func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return do()
+	}
 }

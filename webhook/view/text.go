@@ -12,8 +12,8 @@ func textOf(target string) string {
 	if !strings.HasPrefix(target, `"`) {
 		return target
 	}
-	if inner := target[1:]; strings.IndexByte(inner, '"') == len(inner)-1 && strings.IndexByte(inner, '\\') < 0 {
-		return inner[:len(inner)-1] // one string without escapes: all of external-dns's own
+	if text, ok := strings.CutSuffix(target[1:], `"`); ok && !strings.ContainsAny(text, `"\\`) {
+		return text // one string without escapes: all of external-dns's own
 	}
 	var b strings.Builder
 	for rest := target; rest != ""; rest = strings.TrimLeft(rest, " \t") {
