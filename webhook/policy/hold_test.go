@@ -21,7 +21,9 @@ func gatewayRule() policy.Config {
 // What depends on a fact that is missing stays as it is published; everything else flows.
 func TestHold(t *testing.T) {
 	unknown := func(c *claim.Claim) { c.Unknown = "gateway infra/public: forbidden" }
-	partly := func(c *claim.Claim) { c.Unknown, c.GatewayClasses = "gateway infra/public: forbidden", []string{"internal"} }
+	partly := func(c *claim.Claim) {
+		c.Unknown, c.GatewayClasses = "gateway infra/public: forbidden", []string{"internal"}
+	}
 	published := records(
 		ep("www.example.org A 198.51.100.9", ttl(77)), ep("www.example.org TXT other"), ep("www.example.org AAAA 2001:db8::9"))
 	held := eps(
