@@ -37,6 +37,22 @@ func TestRFC2136ConformanceOnBIND(t *testing.T) {
 	conform(t, &dnsServer{n.Addr, n.Key, zoneNames(conformanceZones)})
 }
 
+func TestRFC2136ConformanceOnKnot(t *testing.T) {
+	k, err := stack.ForTest(t).Knot(t.Context(), stack.KnotConfig{Zones: zoneNames(conformanceZones)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conform(t, &dnsServer{k.Addr, k.Key, zoneNames(conformanceZones)})
+}
+
+func TestRFC2136ConformanceOnPowerDNS(t *testing.T) {
+	p, err := stack.ForTest(t).PowerDNS(t.Context(), stack.PowerDNSConfig{Zones: zoneNames(conformanceZones)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conform(t, &dnsServer{p.Addr, p.Key, zoneNames(conformanceZones)})
+}
+
 func startNamed(t *testing.T, c stack.NamedConfig) *stack.Named {
 	t.Helper()
 	n, err := stack.ForTest(t).Named(t.Context(), c)

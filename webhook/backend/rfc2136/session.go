@@ -46,6 +46,9 @@ func newSession(s *server, zone string) *session {
 
 // acquire waits for the session's turn; the caller calls release when err is nil.
 func (s *session) acquire(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case s.turn <- struct{}{}:
 		return nil

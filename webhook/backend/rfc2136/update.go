@@ -2,6 +2,7 @@ package rfc2136
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
@@ -36,7 +37,10 @@ func (u *unit) encode(m *wire.Update, known *copied) error {
 			u.requireRoom(m, i, t)
 			continue
 		}
-		if err := requireOld(m, t, c.Old, known); err != nil {
+		if u.tries > 1 && foldTogether(c.Old.Values) {
+			// PowerDNS compares texts without their case and so never finds such a set to be itself.
+			m.RequireSome(c.Old.Name, t)
+		} else if err := requireOld(m, t, c.Old, known); err != nil {
 			return err
 		}
 		m.DeleteRRset(c.Old.Name, t)
@@ -77,6 +81,19 @@ func requireOld(m *wire.Update, t wire.Type, old *backend.RRset, known *copied) 
 		m.RequireRecord(old.Name, t, data)
 	}
 	return nil
+}
+
+// foldTogether reports whether two of the values differ in nothing but case.
+func foldTogether(values []string) bool {
+	seen := make(map[string]bool, len(values))
+	for _, v := range values {
+		v = strings.ToLower(v)
+		if seen[v] {
+			return true
+		}
+		seen[v] = true
+	}
+	return false
 }
 
 // requireRoom demands that nothing stands where the unit's i-th change creates an RRset: neither another

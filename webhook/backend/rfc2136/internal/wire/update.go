@@ -85,6 +85,11 @@ func (u *Update) RequireRecord(name string, t Type, data []byte) {
 	u.add(&u.pre, name, t, classIN, 0, data)
 }
 
+// RequireSome demands that the name has records of the type, whatever they are (RFC 2136 §2.4.1).
+func (u *Update) RequireSome(name string, t Type) {
+	u.add(&u.pre, name, t, classAny, 0, nil)
+}
+
 // DeleteRRset deletes all records of name and type (RFC 2136 §2.5.2).
 func (u *Update) DeleteRRset(name string, t Type) {
 	u.add(&u.changes, name, t, classAny, 0, nil)
