@@ -30,6 +30,7 @@ type Reloader struct {
 	Failed func(ctx context.Context, err error)
 	Log    *slog.Logger
 
+	seen    []byte // the content last read, in use or refused
 	metrics reloadMetrics
 }
 
@@ -79,6 +80,7 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	if err := watcher.Add(filepath.Dir(r.Path)); err != nil {
 		return fmt.Errorf("follow %s: %w", r.Path, err)
 	}
+	r.seen = r.Applied
 	quiet := time.NewTimer(0) // read once now: it may have changed since the program read it
 	for {
 		select {
@@ -103,15 +105,25 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 
 func (r *Reloader) reload(ctx context.Context, forced bool) {
 	content, err := os.ReadFile(r.Path)
-	switch {
-	case err == nil && !forced && bytes.Equal(content, r.Applied):
-		r.healed()
-		return
-	case err == nil:
+	if err == nil {
+		if bytes.Equal(content, r.seen) && !forced {
+			return // something else in the directory changed
+		}
+		r.seen = content
+		if bytes.Equal(content, r.Applied) && !forced {
+			r.metrics.success.Set(1)
+			r.Log.Info("the configuration file holds again what is in use", "file", r.Path)
+			return
+		}
 		err = r.Apply(ctx, content, forced)
 	}
 	if err != nil {
-		r.refused(ctx, err)
+		r.metrics.total.WithLabelValues("failure").Inc()
+		r.metrics.success.Set(0)
+		r.Log.Error("new configuration refused, the old one stays in use", "file", r.Path, "error", err)
+		if r.Failed != nil {
+			r.Failed(ctx, err)
+		}
 		return
 	}
 	r.Applied = content
@@ -120,15 +132,3 @@ func (r *Reloader) reload(ctx context.Context, forced bool) {
 	r.metrics.at.SetToCurrentTime()
 	r.Log.Info("new configuration in use", "file", r.Path)
 }
-
-func (r *Reloader) refused(ctx context.Context, err error) {
-	r.metrics.total.WithLabelValues("failure").Inc()
-	r.metrics.success.Set(0)
-	r.Log.Error("new configuration refused, the old one stays in use", "file", r.Path, "error", err)
-	if r.Failed != nil {
-		r.Failed(ctx, err)
-	}
-}
-
-// healed notes that the file holds again what is in use, after a mistake was taken back.
-func (r *Reloader) healed() { r.metrics.success.Set(1) }
