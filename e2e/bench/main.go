@@ -54,6 +54,8 @@ func subjects() []subject {
 	return []subject{
 		{"rfc2136", (*bench).rfc2136},
 		{"wire", (*bench).wire},
+		{"endtoend", (*bench).endToEnd},
+		{"process", (*bench).process},
 	}
 }
 
