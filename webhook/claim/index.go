@@ -72,6 +72,21 @@ func (x *Index) Get(r Ref) *Claim {
 	return x.byRef.get(r)
 }
 
+// Kind returns the objects of that kind that have a claim, in no order.
+func (x *Index) Kind(kind string) []Ref {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var refs []Ref
+	for i := range x.byRef.shards {
+		for r := range x.byRef.shards[i].entries {
+			if r.Kind == kind {
+				refs = append(refs, r)
+			}
+		}
+	}
+	return refs
+}
+
 // Watch records whether the claims of a kind are complete, and if not why; see Facts.Watched.
 func (x *Index) Watch(kind string, complete bool, reason string) {
 	x.mu.Lock()
