@@ -32,7 +32,7 @@ func openBackends(views []config.View, inUse []openBackend, log *slog.Logger) ([
 			out[i] = openBackend{v, inUse[j].Backend}
 			continue
 		}
-		b, err := open(v)
+		b, err := open(v, log.With("view", v.Name))
 		if err != nil {
 			errs = append(errs, setting.Under("view "+v.Name+", backend "+v.Backend.Kind, err))
 			continue

@@ -81,7 +81,7 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 		return fmt.Errorf("follow %s: %w", r.Path, err)
 	}
 	r.seen = r.Applied
-	quiet := time.NewTimer(0) // read once now: it may have changed since the program read it
+	quiet := time.NewTimer(settle) // and read it: it may have changed since the program did
 	for {
 		select {
 		case <-ctx.Done():
