@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,8 +18,11 @@ const (
 	propTTL    = "webhook/ttl"
 )
 
-// prefixes are those external-dns reads annotations by, the newer first: it wins when both are there.
-var prefixes = [...]string{"external-dns.kubernetes.io/", "external-dns.alpha.kubernetes.io/"}
+// External-dns reads annotations by one of these prefixes; where an object has both, the newer wins.
+const (
+	newerPrefix = "external-dns.kubernetes.io/"
+	olderPrefix = "external-dns.alpha.kubernetes.io/"
+)
 
 // Annotations of the hub-and-spoke operator, so that its users can move over as they are.
 const (
@@ -27,7 +31,7 @@ const (
 )
 
 // texts are a claim's overrides as they were written.
-type texts struct{ target, view, ttl string }
+type texts struct{ target, view, ttl, seedTarget, seedType string }
 
 // wish is a claim's overrides as they are understood.
 type wish struct {
@@ -60,33 +64,46 @@ func lesser(a, b string) string {
 	return a
 }
 
-// fromAnnotations takes the overrides among the annotations.
+// fromAnnotations takes the overrides among the annotations, for what is not there yet.
 func (t *texts) fromAnnotations(annotations map[string]string) {
-	for _, prefix := range prefixes {
-		first(&t.target, annotations[prefix+"webhook-target"])
-		first(&t.view, annotations[prefix+"webhook-view"])
-		first(&t.ttl, annotations[prefix+"webhook-ttl"])
+	var newer, older texts
+	for key, value := range annotations {
+		if name, ok := strings.CutPrefix(key, newerPrefix); ok {
+			newer.set(name, value)
+		} else if name, ok := strings.CutPrefix(key, olderPrefix); ok {
+			older.set(name, value)
+		} else if key == seedTarget {
+			t.seedTarget = value
+		} else if key == seedType {
+			t.seedType = value
+		}
 	}
+	t.target = cmp.Or(t.target, newer.target, older.target)
+	t.view = cmp.Or(t.view, newer.view, older.view)
+	t.ttl = cmp.Or(t.ttl, newer.ttl, older.ttl)
 }
 
-func first(dst *string, s string) {
-	if *dst == "" {
-		*dst = s
+func (t *texts) set(name, value string) {
+	switch name {
+	case "webhook-target":
+		t.target = value
+	case "webhook-view":
+		t.view = value
+	case "webhook-ttl":
+		t.ttl = value
 	}
 }
 
 // settle reads the overrides of a claim. What cannot be understood is ignored with the reason.
 func (r *run) settle(a *ask) {
-	if len(a.claim.Annotations) > 0 {
-		a.texts.fromAnnotations(a.claim.Annotations)
-		if r.policy.overrides.target {
-			r.settleSeed(a)
-		}
-	}
+	a.texts.fromAnnotations(a.claim.Annotations)
 	if a.texts == (texts{}) {
 		return
 	}
 	on := r.policy.overrides
+	if on.target {
+		r.settleSeed(a)
+	}
 	r.override(a, "webhook-target", a.texts.target, on.target, r.policy.wishTarget)
 	r.override(a, "webhook-view", a.texts.view, on.view, r.policy.wishView)
 	r.override(a, "webhook-ttl", a.texts.ttl, on.ttl, wishTTL)
@@ -174,7 +191,7 @@ func wishTTL(w *wish, text string) (why string) {
 // rewritten, and so is a load balancer's own name where the record type says CNAME; an address counts as
 // the object's own.
 func (r *run) settleSeed(a *ask) {
-	text, typ := a.claim.Annotations[seedTarget], a.claim.Annotations[seedType]
+	text, typ := a.texts.seedTarget, a.texts.seedType
 	cname := strings.EqualFold(strings.TrimSpace(typ), endpoint.RecordTypeCNAME)
 	if text == "" {
 		if cname {

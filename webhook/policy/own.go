@@ -9,22 +9,23 @@ import (
 // that already. Otherwise they cannot tell, being merged from all claims: where a claim is dropped, or
 // asks for another address than its own, the targets come from the claims that stay.
 func (r *run) ownTargets(recs []rec) (targets []string, ok bool) {
+	dropped, replaced, complete := false, false, true
+	for i := range r.asks {
+		dropped = dropped || r.dropped(i)
+		replaced = replaced || r.asks[i].seed
+	}
+	if !dropped && !replaced {
+		return nil, false
+	}
 	var gone []string
-	dropped, complete := false, true
 	for i := range r.asks {
 		a := &r.asks[i]
 		if r.dropped(i) {
-			gone, dropped, ok = append(gone, a.own...), true, true
+			gone = append(gone, a.own...)
 			continue
 		}
-		if a.seed {
-			gone, ok = append(gone, a.old...), true
-		}
-		targets = append(targets, a.own...)
+		gone, targets = append(gone, a.old...), append(targets, a.own...)
 		complete = complete && a.own != nil
-	}
-	if !ok {
-		return nil, false
 	}
 	if dropped && recs[0].id != "" {
 		// Which claim a set identifier belongs to is not known, but its record holds no other's targets.

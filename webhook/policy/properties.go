@@ -51,7 +51,7 @@ func (p *publisher) carrier(rc *rec) *ask {
 // it hands them to webhooks, sorted by name.
 func fromAnnotations(annotations map[string]string) endpoint.ProviderSpecific {
 	var out endpoint.ProviderSpecific
-	for _, prefix := range prefixes {
+	for _, prefix := range [...]string{newerPrefix, olderPrefix} {
 		var found endpoint.ProviderSpecific
 		for key, value := range annotations {
 			name, ok := strings.CutPrefix(key, prefix)

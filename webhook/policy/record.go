@@ -13,12 +13,6 @@ import (
 	"sigs.k8s.io/external-dns/endpoint"
 )
 
-// entry is an endpoint of the input under its canonical name.
-type entry struct {
-	name string
-	ep   *endpoint.Endpoint
-}
-
 // allViews is the view of a record that names none.
 const allViews = ""
 

@@ -32,28 +32,6 @@ func newRun(p *Policy, f Facts, size int) *run {
 	}}
 }
 
-// sort brings the endpoints into the order of their canonical names. Those whose name DNS cannot hold
-// are reported: nothing can be published for them, now or before.
-func (r *run) sort(in []*endpoint.Endpoint) []entry {
-	entries := make([]entry, 0, len(in))
-	var bad []Decision
-	for _, ep := range in {
-		if ep == nil {
-			continue
-		}
-		name, err := canonicalName(ep.DNSName)
-		if err != nil {
-			bad = append(bad, Decision{Host: ep.DNSName, Action: Hold, Rule: NoRule, Detail: &Detail{Reason: err.Error()}})
-			continue
-		}
-		entries = append(entries, entry{name, ep})
-	}
-	slices.SortFunc(bad, func(a, b Decision) int { return cmp.Compare(a.Host, b.Host) })
-	r.out.Decisions = append(r.out.Decisions, slices.CompactFunc(bad, func(a, b Decision) bool { return a.Host == b.Host })...)
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return entries
-}
-
 // host decides about one name in every view.
 func (r *run) host(name string, group []entry) error {
 	start := len(r.out.Endpoints)
