@@ -1,0 +1,142 @@
+package etcd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/setting"
+)
+
+// Config says where the records are and how to reach them.
+type Config struct {
+	Endpoints    []string      `yaml:"endpoints"    name:"endpoints"     help:"URLs of the etcd servers, http:// or https://." placeholder:"URL"`
+	Prefix       string        `yaml:"prefix"       name:"prefix"        help:"Path of the records, the same as in CoreDNS's etcd plugin; one segment." default:"/skydns"`
+	Username     string        `yaml:"username"     name:"username"      help:"User of etcd, where its authentication is on." placeholder:"USER"`
+	Password     string        `yaml:"password"     name:"password"      help:"Password of the user." placeholder:"PASSWORD"`
+	PasswordFile string        `yaml:"passwordFile" name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
+	TLS          TLS           `yaml:"tls"          embed:""             prefix:"tls-"`
+	Timeout      time.Duration `yaml:"timeout"      name:"timeout"       help:"Longest wait for one answer of etcd." default:"5s"`
+	DefaultTTL   time.Duration `yaml:"defaultTTL"   name:"default-ttl"   help:"TTL of records that ask for none." default:"5m"`
+}
+
+// TLS is how https:// endpoints are trusted, and how we show who we are.
+type TLS struct {
+	CAFile     string `yaml:"caFile"     name:"ca-file"     help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
+	CertFile   string `yaml:"certFile"   name:"cert-file"   help:"Client certificate, in PEM." placeholder:"FILE"`
+	KeyFile    string `yaml:"keyFile"    name:"key-file"    help:"Key of the client certificate, in PEM." placeholder:"FILE"`
+	ServerName string `yaml:"serverName" name:"server-name" help:"Name in the servers' certificate, when it is not the host of the URL." placeholder:"NAME"`
+}
+
+// The values of settings that are left out.
+const (
+	defaultPrefix  = "/skydns"
+	defaultTimeout = 5 * time.Second
+	defaultTTL     = 5 * time.Minute
+)
+
+// Validate reports every wrong setting as a *setting.Error. It reads no file and asks no server.
+func (c Config) Validate() error {
+	var errs []error
+	wrong := func(field, value, want string) {
+		errs = append(errs, &setting.Error{Field: field, Value: value, Want: want})
+	}
+	if len(c.Endpoints) == 0 {
+		wrong("endpoints", "", "want at least one URL, for example http://127.0.0.1:2379")
+	}
+	for i, e := range c.Endpoints {
+		u, err := url.Parse(e)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+			wrong(fmt.Sprintf("endpoints[%d]", i), e, "want http://host:port or https://host:port, for example https://etcd.internal:2379")
+			continue
+		}
+		if first, _ := url.Parse(c.Endpoints[0]); first != nil && u.Scheme != first.Scheme {
+			wrong(fmt.Sprintf("endpoints[%d]", i), e, "want the same scheme for all endpoints: all http or all https")
+		}
+	}
+	if p := c.Prefix; p != "" && (!strings.HasPrefix(p, "/") || len(p) == 1 || strings.Contains(p[1:], "/")) {
+		wrong("prefix", p, "want one segment, for example /skydns: CoreDNS derives names from the keys by cutting off one")
+	}
+	switch {
+	case c.Password != "" && c.PasswordFile != "":
+		wrong("passwordFile", c.PasswordFile, "want either password or passwordFile, not both")
+	case c.Username == "" && (c.Password != "" || c.PasswordFile != ""):
+		wrong("username", "", "want the user the password belongs to")
+	case c.Username != "" && c.Password == "" && c.PasswordFile == "":
+		wrong("password", "", "want a password or a passwordFile for user "+c.Username)
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		wrong("tls.keyFile", c.TLS.KeyFile, "want certFile and keyFile together, or neither")
+	}
+	if c.TLS != (TLS{}) && len(c.Endpoints) > 0 && strings.HasPrefix(c.Endpoints[0], "http://") {
+		wrong("tls", "", "want https:// endpoints for these settings to have an effect")
+	}
+	if c.Timeout < 0 {
+		wrong("timeout", c.Timeout.String(), "want a positive duration, for example 5s")
+	}
+	if c.DefaultTTL < 0 || c.DefaultTTL > 0 && c.DefaultTTL < time.Second || c.DefaultTTL > backend.MaxTTL {
+		wrong("defaultTTL", c.DefaultTTL.String(), "want from 1s to 2147483647s, for example 5m")
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
+	if c.Prefix == "" {
+		c.Prefix = defaultPrefix
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.DefaultTTL == 0 {
+		c.DefaultTTL = defaultTTL
+	}
+	return c
+}
+
+// password is read at every login, so that a changed file needs no restart.
+func (c Config) password() (string, error) {
+	if c.PasswordFile == "" {
+		return c.Password, nil
+	}
+	b, err := os.ReadFile(c.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("read the password of user %s: %w", c.Username, err)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+// client is the TLS configuration of a connection, nil for http endpoints. The client certificate is
+// read at every handshake, so that a renewed one needs no restart.
+func (t TLS) client(endpoint string) (*tls.Config, error) {
+	if !strings.HasPrefix(endpoint, "https://") {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, &setting.Error{Field: "tls.caFile", Value: t.CAFile, Want: "want a readable file: " + err.Error()}
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &setting.Error{Field: "tls.caFile", Value: t.CAFile, Want: "want certificates in PEM"}
+		}
+	}
+	if t.CertFile != "" {
+		if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
+			return nil, &setting.Error{Field: "tls.certFile", Value: t.CertFile, Want: "want a certificate and its key in PEM: " + err.Error()}
+		}
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+			return &pair, err
+		}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,99 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+)
+
+// dialer opens the one connection that all zones share, when it is first needed and again after it was
+// refused: etcd's client logs in while it is made, which New of a backend may not do.
+type dialer struct {
+	cfg  Config
+	life context.Context
+
+	mu   sync.Mutex
+	conn *conn
+}
+
+// conn is a connection whose requests end after a timeout of their own.
+type conn struct {
+	*clientv3.Client
+	timeout time.Duration
+}
+
+func (d *dialer) get(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		return d.conn, nil
+	}
+	password, err := d.cfg.password()
+	if err != nil {
+		return nil, err
+	}
+	tls, err := d.cfg.TLS.client(d.cfg.Endpoints[0])
+	if err != nil {
+		return nil, err
+	}
+	// After an outage the next request finds the server back within a second or two.
+	reconnect := grpc.ConnectParams{MinConnectTimeout: d.cfg.Timeout, Backoff: backoff.Config{
+		BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
+	}}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: d.cfg.Endpoints, TLS: tls, Username: d.cfg.Username, Password: password,
+		DialTimeout: d.cfg.Timeout, DialKeepAliveTime: 30 * time.Second, DialKeepAliveTimeout: d.cfg.Timeout,
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect)},
+		Context:     d.life, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("log in: %w", err)
+	}
+	d.conn = &conn{client, d.cfg.Timeout}
+	return d.conn, nil
+}
+
+// drop closes the connection if it is still the current one; the next call opens another, with the
+// password and certificates as they are then.
+func (d *dialer) drop(c *conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == c && c != nil {
+		_ = c.Close()
+		d.conn = nil
+	}
+}
+
+func (d *dialer) close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == nil {
+		return nil
+	}
+	err := d.conn.Close()
+	d.conn = nil
+	return err
+}
+
+// Get reads, within the timeout of one request.
+func (c *conn) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.Client.Get(ctx, key, opts...)
+}
+
+// commit makes one transaction, within the timeout of one request.
+func (c *conn) commit(ctx context.Context, cmps []clientv3.Cmp, ops []clientv3.Op) (*clientv3.TxnResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return c.Txn(ctx).If(cmps...).Then(ops...).Commit()
+}

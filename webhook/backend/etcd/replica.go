@@ -1,0 +1,249 @@
+package etcd
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+)
+
+// replica is what stands in etcd below one zone, as of one revision. It is fed key by key and keeps the
+// list of RRsets up to date in time proportional to what changed, but for copying the list.
+type replica struct {
+	layout
+	log *slog.Logger
+
+	names  map[string]*entry
+	others map[string]string   // keys that are not ours → the name whose records they hold
+	guards map[string]struct{} // names that have one
+	below  map[string]int      // how many names with records are strictly below
+	broken map[string]error    // keys that cannot be read, and why
+
+	list  []backend.RRset
+	dirty map[string]struct{} // names whose part of the list is out of date
+}
+
+// entry is what stands at one name.
+type entry struct {
+	items []item  // by type
+	at    []int32 // where its RRsets are in the list
+}
+
+func newReplica(l layout, log *slog.Logger) *replica {
+	return &replica{
+		layout: l, log: log,
+		names: map[string]*entry{}, others: map[string]string{}, guards: map[string]struct{}{},
+		below: map[string]int{}, broken: map[string]error{}, dirty: map[string]struct{}{},
+	}
+}
+
+// put takes over a key's new value.
+func (r *replica) put(key string, value []byte, mod int64) {
+	got, err := r.read(key, value, mod)
+	if err == nil && got.guard {
+		r.guards[got.name] = struct{}{}
+		return
+	}
+	r.remove(key)
+	if err != nil {
+		r.report(key, err)
+		return
+	}
+	e := r.names[got.name]
+	if e == nil {
+		e = &entry{}
+		r.names[got.name] = e
+	}
+	if len(e.items) == 0 {
+		r.count(got.name, 1)
+	}
+	for _, it := range got.items[:got.n] {
+		at, _ := slices.BinarySearchFunc(e.items, it.typ, func(i item, t rrType) int { return int(i.typ) - int(t) })
+		e.items = slices.Insert(e.items, at, it)
+		if it.key != "" {
+			r.others[it.key] = got.name
+		}
+	}
+	r.dirty[got.name] = struct{}{}
+}
+
+// remove forgets a key.
+func (r *replica) remove(key string) {
+	delete(r.broken, key)
+	name, ok := r.others[key]
+	if ok {
+		delete(r.others, key)
+	} else {
+		var id string
+		if name, id, ok = r.position(key); !ok {
+			return
+		}
+		if id == idMark {
+			delete(r.guards, name)
+			return
+		}
+		if id != "" && name == "apex.dns."+r.zone {
+			name = r.zone
+		}
+	}
+	e := r.names[name]
+	if e == nil || len(e.items) == 0 {
+		return
+	}
+	kept := slices.DeleteFunc(e.items, func(it item) bool { return r.keyOfItem(name, &it) == key })
+	if len(kept) == len(e.items) {
+		return
+	}
+	e.items = kept
+	if len(kept) == 0 {
+		r.count(name, -1)
+	}
+	r.dirty[name] = struct{}{}
+}
+
+// count notes that a name begins or ceases to have records.
+func (r *replica) count(name string, n int) {
+	for name != r.zone {
+		name = name[strings.IndexByte(name, '.')+1:]
+		if r.below[name] += n; r.below[name] == 0 {
+			delete(r.below, name)
+		}
+	}
+}
+
+// needsGuard reports whether something stands below the name that must not answer for it.
+func (r *replica) needsGuard(name string) bool {
+	if r.below[name] > 0 {
+		return true
+	}
+	e := r.names[r.zone]
+	if e == nil || name != r.zone && name != "dns."+r.zone {
+		return false
+	}
+	return slices.ContainsFunc(e.items, func(it item) bool { return it.typ == typeA || it.typ == typeAAAA })
+}
+
+// report says once that a key cannot be read. CoreDNS logs the same on every query it fails.
+func (r *replica) report(key string, err error) {
+	r.broken[key] = err
+	r.log.Warn("a key in etcd is not a record; it is left alone", "zone", r.zone, "key", key, "error", err)
+}
+
+// rrset is the RRset of the items of one type, nil for none.
+func rrset(name string, t rrType, items []item) *backend.RRset {
+	if len(items) == 0 {
+		return nil
+	}
+	set := &backend.RRset{Key: backend.Key{Name: name, Type: t.String()}, Values: make([]string, len(items))}
+	ttl := items[0].ttl
+	for i := range items {
+		set.Values[i] = items[i].value
+		ttl = min(ttl, items[i].ttl)
+	}
+	set.TTL = time.Duration(ttl) * time.Second
+	if len(items) > 1 {
+		slices.Sort(set.Values)
+		set.Values = slices.Compact(set.Values)
+	}
+	return set
+}
+
+// ofType is the items of one type, which stand together.
+func (e *entry) ofType(t rrType) []item {
+	if e == nil {
+		return nil
+	}
+	first, _ := slices.BinarySearchFunc(e.items, t, func(i item, t rrType) int { return int(i.typ) - int(t) })
+	end := first
+	for end < len(e.items) && e.items[end].typ == t {
+		end++
+	}
+	return e.items[first:end]
+}
+
+// RRsets is everything that stands. The slice is never changed afterwards; it is the same one as long
+// as nothing changed.
+func (r *replica) rrsets() []backend.RRset {
+	if len(r.dirty) == 0 {
+		return r.list
+	}
+	u := update{replica: r, list: r.list}
+	for name := range r.dirty {
+		u.rewrite(name)
+	}
+	u.close()
+	r.list = u.list
+	clear(r.dirty)
+	return r.list
+}
+
+// update makes a new list out of the last one, which others still hold.
+type update struct {
+	*replica
+	list   []backend.RRset
+	copied bool
+	holes  []int32
+}
+
+// own copies the list before the first change to it.
+func (u *update) own() {
+	if !u.copied {
+		u.list = append(make([]backend.RRset, 0, len(u.list)+len(u.dirty)), u.list...)
+		u.copied = true
+	}
+}
+
+// rewrite puts what stands at the name in the places where its RRsets were.
+func (u *update) rewrite(name string) {
+	e := u.names[name]
+	if e == nil {
+		return
+	}
+	n := 0
+	for items := e.items; len(items) > 0; {
+		t := items[0].typ
+		same := e.ofType(t)
+		items = items[len(same):]
+		if t == typeFill {
+			continue
+		}
+		set := rrset(name, t, same)
+		switch {
+		case n >= len(e.at):
+			u.own()
+			e.at = append(e.at, int32(len(u.list)))
+			u.list = append(u.list, *set)
+		case !set.Same(&u.list[e.at[n]]) || set.TTL != u.list[e.at[n]].TTL:
+			u.own()
+			u.list[e.at[n]] = *set
+		}
+		n++
+	}
+	u.holes = append(u.holes, e.at[n:]...)
+	e.at = e.at[:n]
+	if len(e.items) == 0 {
+		delete(u.names, name)
+	}
+}
+
+// close fills the holes from the end of the list.
+func (u *update) close() {
+	if len(u.holes) == 0 {
+		return
+	}
+	u.own()
+	slices.Sort(u.holes)
+	for _, hole := range slices.Backward(u.holes) {
+		last := int32(len(u.list) - 1)
+		if hole != last {
+			moved := u.list[last]
+			u.list[hole] = moved
+			at := u.names[moved.Name].at
+			at[slices.Index(at, last)] = hole
+		}
+		u.list[last] = backend.RRset{}
+		u.list = u.list[:last]
+	}
+}
