@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/etcd"
 	"github.com/spokedns/spokedns/webhook/backend/memory"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/webhook/config"
@@ -13,6 +15,7 @@ import (
 
 // backendSettings are the settings of every backend as flags, for the file-less mode.
 type backendSettings struct {
+	Etcd    etcd.Config    `embed:"" prefix:"etcd-" group:"Backend etcd"`
 	RFC2136 rfc2136.Config `embed:"" prefix:"rfc2136-" group:"Backend rfc2136"`
 }
 
@@ -25,6 +28,7 @@ func (memorySettings) Validate() error { return nil }
 // kinds lists the backends of this build. Adding one is a line here, in of, and in open.
 func kinds() config.Kinds {
 	return config.Kinds{
+		"etcd":    func() config.Settings { return new(etcd.Config) },
 		"memory":  func() config.Settings { return new(memorySettings) },
 		"rfc2136": func() config.Settings { return new(rfc2136.Config) },
 	}
@@ -33,6 +37,8 @@ func kinds() config.Kinds {
 // of returns the settings that were given for a kind.
 func (s *backendSettings) of(kind string) (config.Settings, error) {
 	switch kind {
+	case "etcd":
+		return &s.Etcd, nil
 	case "memory":
 		return new(memorySettings), nil
 	case "rfc2136":
@@ -46,8 +52,10 @@ func (s *backendSettings) of(kind string) (config.Settings, error) {
 }
 
 // open creates the backend of a view. It does no network I/O.
-func open(v config.View) (backend.Backend, error) {
+func open(v config.View, log *slog.Logger) (backend.Backend, error) {
 	switch s := v.Backend.Settings.(type) {
+	case *etcd.Config:
+		return etcd.New(*s, log)
 	case *memorySettings:
 		return memory.New(memory.Config{Zones: v.Zones})
 	case *rfc2136.Config:
