@@ -26,7 +26,12 @@ func (w *Watcher) Resolve(ctx context.Context, refs []claim.Ref) error {
 	if err := w.lookUp(ctx, w.unknownObjects(ctx, refs)); err != nil {
 		return err
 	}
-	return w.lookUp(ctx, w.store.unknownParents(refs))
+	for range 2 { // a Route's ListenerSet, then that set's Gateway
+		if err := w.lookUp(ctx, w.store.unknownParents(refs)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unknownObjects are the objects among refs that the store lacks.
