@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 
 // Two clusters share a zone: each with its own external-dns and webhook. Nobody takes the other's names.
 func TestTwoClustersOnOneZone(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()

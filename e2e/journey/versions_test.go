@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 
 // The main journey with every external-dns we support; the others run the youngest.
 func TestEveryExternalDNS(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"v0.20", "v0.21"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()

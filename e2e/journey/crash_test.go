@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"context"
@@ -47,6 +47,7 @@ func (v server) began() {
 // The webhook dies in the middle of an apply, and external-dns with it. Both come back, as Kubernetes
 // would bring them, and finish the work.
 func TestWebhookKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
@@ -79,6 +80,7 @@ func TestWebhookKilledInTheMiddle(t *testing.T) {
 
 // The DNS server goes away in the middle of an apply and comes back.
 func TestServerStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	run := func(t *testing.T, s *site, own *ownServer) {
 		s.startWebhook(stack.WebhookConfig{ConfigYAML: setup{views: []view{{name: "public", backend: own.backend, rules: "- action: keep"}}}.yaml(s)})

@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 )
 
 func TestHTTPRouteByGatewayClass(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
-package e2e_test
+package journey_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ func oneShop() ingress {
 }
 
 func TestServerDownAtStart(t *testing.T) {
+	t.Parallel()
 	t.Run("BIND", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
@@ -135,6 +137,7 @@ func TestForeignMalformedKeyInEtcd(t *testing.T) {
 
 // Endpoints no API server would let through: external-dns takes them from a connector.
 func TestImpossibleEndpointsStopNobody(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
@@ -146,8 +149,6 @@ func TestImpossibleEndpointsStopNobody(t *testing.T) {
 				record(s, "good", "A", "10.1.0.1"),
 				record(s, strings.Repeat("x", 64), "A", "10.1.0.2"),
 				record(s, "empty..label", "A", "10.1.0.3"),
-				record(s, "address", "A", "not-an-address"),
-				record(s, "family", "A", "fd00::1"),
 				record(s, "space in name", "A", "10.1.0.4"),
 				record(s, "strange", "TYPE65280", "\\# 1 00"),
 				record(s, "target", "CNAME", strings.Repeat("y", 70)+".example.net"),
@@ -158,10 +159,10 @@ func TestImpossibleEndpointsStopNobody(t *testing.T) {
 			s.startExternalDNS(x)
 			dns.answers("good", "A", "10.1.0.1")
 			dns.answers("also-good", "CNAME", "lb.example.net")
-			for _, bad := range []string{strings.Repeat("x", 64), "empty..label", "not-an-address", "fd00::1"} {
+			for _, bad := range []string{strings.Repeat("x", 64), "empty..label", "space in name", strings.Repeat("y", 70), "TYPE65280"} {
 				s.logged(s.webhook.Part, bad)
 			}
-			c.serve(record(s, "good", "A", "10.1.0.9"), record(s, "address", "A", "not-an-address"))
+			c.serve(record(s, "good", "A", "10.1.0.9"), record(s, "empty..label", "A", "10.1.0.3"))
 			dns.answers("good", "A", "10.1.0.9")
 			dns.answers("also-good", "CNAME")
 			s.alive()
@@ -183,14 +184,17 @@ func TestBadConfigurationOnReloadKeepsTheOld(t *testing.T) {
 		{strings.Replace(good.yaml(s), "target: hub", "target: hob", 1), "views[0].rules[1].target"},
 		{strings.Replace(good.yaml(s), hub4, "203.0.113.300", 1), "targets.hub"},
 		{good.yaml(s) + "colour: blue\n", "colour"},
-		{"views: [", "config.yaml"},
+		{"views: [", "not valid YAML"},
 		{"", "views"},
 	} {
 		s.must(os.WriteFile(s.webhook.ConfigFile, []byte(bad.file), 0o600))
+		s.must(stack.Eventually(s.ctx, soon, func(context.Context) error {
+			if n := s.reloads("failure"); int(n) != i+1 {
+				return fmt.Errorf("after %d wrong files %g are counted", i+1, n)
+			}
+			return nil
+		}))
 		s.logged(s.webhook.Part, "refused", bad.named)
-		if n := s.reloads("failure"); int(n) < i+1 {
-			t.Errorf("after %d wrong files %g are counted", i+1, n)
-		}
 	}
 	s.apply(ingress{name: "later", class: "nginx", hosts: []string{"later"}, at: []string{"10.1.0.10"}})
 	dns.answers("later", "A", hub4)

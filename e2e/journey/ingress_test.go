@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 
 // The classic hub and spoke, in BIND and in etcd behind CoreDNS.
 func TestIngressGoesToTheHubAndTheInternalClassStays(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
@@ -73,6 +74,7 @@ func TestSharedHostIsStable(t *testing.T) {
 }
 
 func TestIngressLifecycle(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
@@ -104,6 +106,7 @@ func TestIngressLifecycle(t *testing.T) {
 // A dual-stack load balancer behind a dual-stack hub gets both of the hub's addresses, behind an
 // IPv4-only hub only that: a private IPv6 address must not leak.
 func TestDualStack(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()

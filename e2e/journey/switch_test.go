@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 // A load balancer gets a name instead of an address, and back: A and CNAME of one name change places.
 // Somebody who asks all the time never hears that the name does not exist.
 func TestSwitchBetweenAddressAndNameWithoutAGap(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,42 +1,41 @@
-package e2e_test
+package journey_test
 
 import (
 	"fmt"
 	"testing"
 
 	"sigs.k8s.io/external-dns/endpoint"
-
-	"github.com/spokedns/spokedns/e2e/stack"
 )
 
 // The law that everything read back is what was written: a second external-dns plans nothing, with
 // every kind of record a backend takes, in the loops of the first and in the first loop of another.
 func TestSecondRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			dns := home.in(s)
-			config := stack.ExternalDNSConfig{
-				Sources:   []string{"ingress", "service", "crd", "gateway-httproute"},
-				ExtraArgs: managed("A", "AAAA", "CNAME", "MX", "SRV"),
-			}
+			config := newConnector(s, record(s, "_sip._tcp", "SRV", "10 60 5060 sip.example.net.")).externalDNS()
+			config.Sources = append(config.Sources, "ingress", "service", "crd", "gateway-httproute")
+			config.ExtraArgs = append(config.ExtraArgs, managed("A", "AAAA", "CNAME", "MX", "SRV")...)
 			s.start(setup{hub: []string{hub4, hub6}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, config)
 			s.apply(
-				ingress{name: "shop", class: "nginx", hosts: []string{"shop", "@", "Mixed-Case.Deep.Down"}, at: []string{"10.1.0.10", "fd00:1::10"}},
+				ingress{name: "shop", class: "nginx", hosts: []string{"shop", "@", "very.deep.down"}, at: []string{"10.1.0.10", "fd00:1::10"}},
 				ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11", "fd00:1:0:0:0:0:0:b"},
 					annotations: map[string]string{ttlAnnotation: "7m"}},
-				ingress{name: "named", class: "nginx-internal", hosts: []string{"named"}, at: []string{"LB.Cloud.Example.net"}},
-				service{name: "many", hosts: []string{"many"}, at: addresses("10.2.0.%d", 1, 60)},
+				ingress{name: "named", class: "nginx-internal", hosts: []string{"named"}, at: []string{"lb.cloud.example.net"}},
+				service{name: "many", hosts: []string{"many", "Mixed-Case"}, at: addresses("10.2.0.%d", 1, 60)},
 				gateway{name: "edge", class: "envoy", at: []string{"10.1.0.20"}},
 				httpRoute{name: "api", gateway: "edge", hosts: []string{"api"}},
 				dnsEndpoint{name: "records", records: []*endpoint.Endpoint{
 					{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 mx1.example.net", "20 mx2.example.net"}},
-					{DNSName: "_sip._tcp", RecordType: "SRV", Targets: endpoint.Targets{"10 60 5060 sip.example.net"}},
 				}},
 			)
-			dns.answers("mixed-case.deep.down", "A", hub4)
+			dns.answers("mixed-case", "A", hub4)
+			dns.answers("very.deep.down", "A", hub4)
 			dns.answers("admin", "AAAA", "fd00:1::b")
+			dns.answers("_sip._tcp", "SRV", "10 60 5060 sip.example.net")
 			dns.answers("named", "CNAME", "lb.cloud.example.net")
 			dns.answers("mail", "MX", "10 mx1.example.net", "20 mx2.example.net")
 			s.settle()

@@ -1,7 +1,8 @@
-package e2e_test
+package journey_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -35,6 +36,10 @@ var together struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "6") // tests wait for other programs most of the time
+	}
 	code := m.Run()
 	if together.parts != nil {
 		together.Close()

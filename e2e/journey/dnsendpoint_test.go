@@ -1,4 +1,4 @@
-package e2e_test
+package journey_test
 
 import (
 	"testing"
@@ -10,19 +10,22 @@ import (
 
 // Records written down in a DNSEndpoint: types that are no addresses pass untouched, whatever the rules.
 func TestDNSEndpoint(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			dns := home.in(s)
-			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{
-				Sources:   []string{"crd"},
-				ExtraArgs: managed("A", "AAAA", "CNAME", "MX", "SRV", "TXT"),
-			})
+			// The crd source of v0.21 refuses an SRV target that ends with a dot, and a later step every
+			// other one: SRV comes in beside it.
+			sip := newConnector(s, record(s, "_sip._tcp", "SRV", "10 60 5060 sip.example.net."))
+			x := sip.externalDNS()
+			x.Sources = append(x.Sources, "crd")
+			x.ExtraArgs = append(x.ExtraArgs, managed("A", "AAAA", "CNAME", "MX", "SRV", "TXT")...)
+			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, x)
 			mail := &endpoint.Endpoint{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 mx1.example.net", "20 mx2.example.net"}}
 			s.apply(dnsEndpoint{name: "records", records: []*endpoint.Endpoint{
 				mail,
-				{DNSName: "_sip._tcp", RecordType: "SRV", Targets: endpoint.Targets{"10 60 5060 sip.example.net"}},
 				{DNSName: "note", RecordType: "TXT", Targets: endpoint.Targets{"v=spf1 -all"}},
 				{DNSName: "host", RecordType: "A", Targets: endpoint.Targets{"10.1.0.40"}, RecordTTL: 120},
 			}})
@@ -34,6 +37,7 @@ func TestDNSEndpoint(t *testing.T) {
 
 			mail.Targets = endpoint.Targets{"10 mx3.example.net"}
 			s.apply(dnsEndpoint{name: "records", records: []*endpoint.Endpoint{mail}})
+			sip.serve()
 			dns.answers("mail", "MX", "10 mx3.example.net")
 			dns.answers("_sip._tcp", "SRV")
 			dns.answers("host", "A")
@@ -47,6 +51,7 @@ func TestDNSEndpoint(t *testing.T) {
 // The zone's own name works in both; wildcards only where the server can answer them, and where it
 // cannot they are refused with a reason and stop nobody else.
 func TestApexAndWildcard(t *testing.T) {
+	t.Parallel()
 	for _, home := range homes() {
 		t.Run(home.name, func(t *testing.T) {
 			t.Parallel()
