@@ -178,7 +178,7 @@ func (v *verdict) errors(zone string, changes []backend.Change) []error {
 	for _, c := range changes {
 		if k := c.Key(); k != v.key {
 			errs = append(errs, &backend.Error{Kind: v.kind, Op: opUpdate, Zone: zone, Key: k,
-				Err: fmt.Errorf("not changed, because %s is not: %w", v.key, v.err)})
+				Err: fmt.Errorf("not changed, because %s cannot be", v.key)})
 		}
 	}
 	return errs

@@ -67,6 +67,9 @@ func (c *copied) load(r *wire.Record) error {
 	}
 	i, ok := c.at[k]
 	if !ok {
+		if len(c.sets) == cap(c.sets) {
+			c.sets = slices.Grow(c.sets, len(c.sets)) // double: a large zone is copied less often
+		}
 		c.at[k] = int32(len(c.sets))
 		c.sets = append(c.sets, backend.RRset{
 			Key: backend.Key{Name: r.Name, Type: r.Type.String()}, TTL: seconds(r.TTL), Values: []string{value},

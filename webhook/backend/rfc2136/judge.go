@@ -3,7 +3,6 @@ package rfc2136
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
@@ -12,7 +11,6 @@ import (
 var (
 	errAlone  = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
 	errHidden = errors.New("something stands at the name that the zone transfer does not show, or changes all the time; left untouched")
-	errApexNS = errors.New("the NS records of the zone itself belong to the server")
 )
 
 // verdict is an error about one RRset of a unit; the whole unit is left as it is.
@@ -28,15 +26,17 @@ func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.
 	out := make([]backend.Change, len(changes))
 	for i, c := range changes {
 		if c.New != nil {
-			wanted := *c.New
-			wanted.TTL = l.Clamp(wanted.TTL)
-			c.New = &wanted
-			if err := l.Check(zone, wanted); err != nil {
+			if ttl := l.Clamp(c.New.TTL); ttl != c.New.TTL {
+				wanted := *c.New
+				wanted.TTL = ttl
+				c.New = &wanted
+			}
+			if err := l.Check(zone, *c.New); err != nil {
 				return nil, &verdict{c.Key(), backend.Rejected, err}
 			}
 		}
 		if c.Old != nil {
-			if err := l.Check(zone, *c.Old); err != nil {
+			if err := storable(l, zone, c.Old.Key); err != nil {
 				return nil, &verdict{c.Key(), backend.Rejected, err}
 			}
 		}
@@ -51,14 +51,19 @@ func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.
 	return out, nil
 }
 
+// storable says whether an RRset can stand in the zone at all; its values are the server's business.
+func storable(l backend.Limits, zone string, k backend.Key) error {
+	return l.Check(zone, backend.RRset{Key: k, Values: []string{""}})
+}
+
 // judge decides the unit on what stands in the copy. It returns the changes still to be made, with Old
 // as it stands; none when all is done.
-func judge(u *unit, known *copied) ([]backend.Change, *verdict) {
+func judge(u *unit, held *copied) ([]backend.Change, *verdict) {
 	var todo []backend.Change
 	for _, c := range u.changes {
 		k := c.Key()
 		t, _ := wire.TypeOf(k.Type)
-		current := known.find(k.Name, t)
+		current := held.find(k.Name, t)
 		write, err := backend.Decide(current, c)
 		if err != nil {
 			return nil, &verdict{k, backend.Conflict, err}
@@ -67,7 +72,7 @@ func judge(u *unit, known *copied) ([]backend.Change, *verdict) {
 			continue
 		}
 		if current == nil {
-			if other := neighbour(u, known, k); other != "" {
+			if other := neighbour(u, held, k); other != "" {
 				return nil, &verdict{k, backend.Conflict, fmt.Errorf("%s stands there: %w", other, errAlone)}
 			}
 		}
@@ -78,14 +83,14 @@ func judge(u *unit, known *copied) ([]backend.Change, *verdict) {
 
 // neighbour names the type of an RRset that stands at the name, stays there, and cannot stand beside
 // the one to be created; "" when there is none.
-func neighbour(u *unit, known *copied, created backend.Key) string {
+func neighbour(u *unit, held *copied, created backend.Key) string {
 	for _, t := range types {
 		other := t.String()
-		if (created.Type == "CNAME") == (other == "CNAME") || known.find(created.Name, t) == nil {
+		if (created.Type == "CNAME") == (other == "CNAME") || held.find(created.Name, t) == nil {
 			continue
 		}
 		if c := u.at(created.Name, other); c == nil || c.New != nil {
-			return strings.ToUpper(other)
+			return other
 		}
 	}
 	return ""

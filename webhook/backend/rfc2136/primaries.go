@@ -90,6 +90,9 @@ func (p *primaries) apply(ctx context.Context, units []*unit) error {
 // share is the units for one server. Where servers disagreed, Old is what List reported; it stands for
 // what this server held then.
 func (p *primaries) share(i int, units []*unit) []*unit {
+	if len(p.sessions) == 1 {
+		return units
+	}
 	p.mu.Lock()
 	disputed := p.disputed
 	p.mu.Unlock()

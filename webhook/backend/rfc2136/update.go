@@ -30,7 +30,7 @@ func (u *unit) at(name, typ string) *backend.Change {
 // encode appends the unit to an UPDATE message: prerequisites that hold exactly when every RRset is what
 // Old says, and the changes. The changes are deletions first: a server ignores a record that would stand
 // beside a CNAME, or a CNAME beside others, without a word (RFC 2136 §3.4.2.2).
-func (u *unit) encode(m *wire.Update, known *copied) error {
+func (u *unit) encode(m *wire.Update, held *copied) error {
 	for i, c := range u.changes {
 		t, _ := wire.TypeOf(c.Key().Type)
 		if c.Old == nil {
@@ -40,7 +40,7 @@ func (u *unit) encode(m *wire.Update, known *copied) error {
 		if u.tries > 1 && foldTogether(c.Old.Values) {
 			// PowerDNS compares texts without their case and so never finds such a set to be itself.
 			m.RequireSome(c.Old.Name, t)
-		} else if err := requireOld(m, t, c.Old, known); err != nil {
+		} else if err := requireOld(m, t, c.Old, held); err != nil {
 			return err
 		}
 		m.DeleteRRset(c.Old.Name, t)
@@ -63,9 +63,9 @@ func (u *unit) encode(m *wire.Update, known *copied) error {
 }
 
 // requireOld demands that the RRset holds exactly the values.
-func requireOld(m *wire.Update, t wire.Type, old *backend.RRset, known *copied) error {
-	if known != nil {
-		if unusual := known.unusual[key{old.Name, t}]; unusual != nil && known.find(old.Name, t).Same(old) {
+func requireOld(m *wire.Update, t wire.Type, old *backend.RRset, held *copied) error {
+	if held != nil {
+		if unusual := held.unusual[key{old.Name, t}]; unusual != nil && held.find(old.Name, t).Same(old) {
 			for _, data := range unusual {
 				m.RequireRecord(old.Name, t, data)
 			}
