@@ -97,7 +97,7 @@ func (p *Provider) stopMassDeletion(ctx context.Context, j *job, now *snapshot, 
 		return
 	}
 	why := fmt.Sprintf("%d deletions in view %s, zone %s are refused: they are more than %.0f%% of the %d records that owner %q has there. "+
-		"If this is meant, raise the allowed share (maxDeleteShare) until it is done", deletes, j.view.Name, j.zone, p.config.MaxDeleteShare*100, total, owner)
+		"If this is meant, raise the allowed share (rails.maxDeleteShare) until it is done", deletes, j.view.Name, j.zone, p.config.MaxDeleteShare*100, total, owner)
 	p.log.ErrorContext(ctx, "mass deletion refused", "view", j.view.Name, "zone", j.zone, "deletions", deletes, "records", total, "owner", owner)
 	p.config.Metrics.deletesStopped.WithLabelValues(j.view.Name, j.zone).Add(float64(deletes))
 	out.tooMany = append(out.tooMany, why)

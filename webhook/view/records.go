@@ -41,6 +41,7 @@ type published struct{ view, name string }
 // make external-dns publish again what is there.
 func (p *Provider) Records(ctx context.Context) ([]*endpoint.Endpoint, error) {
 	s, err := p.list(ctx)
+	p.config.Metrics.ended("list", err)
 	if err != nil {
 		return nil, err
 	}
