@@ -21,6 +21,9 @@ func parseHostGlob(s string) (glob, error) {
 	if s == "*" {
 		return parseGlob(s), nil
 	}
+	if strings.ContainsAny(s, "?[]{}") {
+		return glob{}, errors.New("* is the only character that stands for others")
+	}
 	if strings.Contains(s, "**") {
 		return glob{}, errors.New("one * stands for any number of characters already; want for example *.example.org")
 	}
