@@ -98,23 +98,20 @@ func (r *run) anonymous(group []entry) ask {
 	return a
 }
 
-// exact leaves out claims that cover the host by a wildcard only, when others name it: the wildcard is a
-// record of its own and contributes nothing to this one.
+// exact leaves out claims that cover the host by a wildcard only: the wildcard is a record of its own and
+// contributes nothing to this one.
 func exact(claims []*claim.Claim, host string) []*claim.Claim {
-	if len(claims) < 2 {
-		return claims
-	}
-	names := func(c *claim.Claim) bool { return slices.Contains(c.Hosts, host) }
-	n := 0
-	for _, c := range claims {
-		if names(c) {
-			n++
+	covers := func(c *claim.Claim) bool {
+		if c.HostTargets != nil {
+			_, named := c.HostTargets[host]
+			return !named
 		}
+		return !slices.Contains(c.Hosts, host)
 	}
-	if n == 0 || n == len(claims) {
+	if !slices.ContainsFunc(claims, covers) {
 		return claims
 	}
-	return slices.DeleteFunc(slices.Clone(claims), func(c *claim.Claim) bool { return !names(c) })
+	return slices.DeleteFunc(slices.Clone(claims), covers)
 }
 
 // seen is the ask of a claim that is known.

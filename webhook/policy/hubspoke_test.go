@@ -100,7 +100,7 @@ func TestKeptClaimWithoutTargets(t *testing.T) {
 	}
 }
 
-// A wildcard is a record of its own: its class says nothing about a name that has its own claim.
+// A wildcard is a record of its own: its class says nothing about a name below it.
 func TestWildcardClaim(t *testing.T) {
 	facts := policy.Facts{Claims: objects(
 		ingress("a/any", "nginx", "*.apps.example.org", "10.0.0.1"),
@@ -112,4 +112,20 @@ func TestWildcardClaim(t *testing.T) {
 	same(t, r.Endpoints, eps(
 		ep("*.apps.example.org A 203.0.113.10", from("ingress/a/any")),
 		ep("one.apps.example.org A 10.0.0.2", from("ingress/b/one"))))
+
+	facts.Published = records(ep("two.apps.example.org A 10.0.0.9"))
+	r = adjust(t, hubAndSpoke(), facts, ep("two.apps.example.org A 10.0.0.2", from("ingress/b/not-seen-yet")))
+	same(t, r.Endpoints, eps(ep("two.apps.example.org A 10.0.0.9", from("ingress/b/not-seen-yet"))))
+}
+
+// The hub's own name, published by the cluster too, cannot point to itself.
+func TestTargetIsNotItsOwnName(t *testing.T) {
+	config := oneView(policy.Rule{Action: policy.Rewrite, Target: "name"})
+	config.Targets["name"] = policy.Target{Static: []string{"hub.example.org"}}
+	r := adjust(t, config, policy.Facts{Published: records()},
+		ep("hub.example.org A 10.0.0.1"), ep("www.example.org A 10.0.0.1"))
+	same(t, r.Endpoints, eps(ep("www.example.org CNAME hub.example.org")))
+	if d := r.Decisions[0]; d.Action != policy.Hold {
+		t.Errorf("%v, want a hold", d)
+	}
 }

@@ -94,6 +94,8 @@ func (t *texts) set(name, value string) {
 	}
 }
 
+const switchedOff = "this override is switched off"
+
 // settle reads the overrides of a claim. What cannot be understood is ignored with the reason.
 func (r *run) settle(a *ask) {
 	a.texts.fromAnnotations(a.claim.Annotations)
@@ -101,8 +103,13 @@ func (r *run) settle(a *ask) {
 		return
 	}
 	on := r.policy.overrides
-	if on.target {
+	switch {
+	case on.target:
 		r.settleSeed(a)
+	case a.texts.seedTarget != "":
+		r.ignore(a, seedTarget, a.texts.seedTarget, switchedOff)
+	case a.texts.seedType != "":
+		r.ignore(a, seedType, a.texts.seedType, switchedOff)
 	}
 	r.override(a, "webhook-target", a.texts.target, on.target, r.policy.wishTarget)
 	r.override(a, "webhook-view", a.texts.view, on.view, r.policy.wishView)
@@ -114,7 +121,7 @@ func (r *run) override(a *ask, name, text string, on bool, apply func(*wish, str
 	switch {
 	case text == "":
 	case !on:
-		r.ignore(a, name, text, "this override is switched off")
+		r.ignore(a, name, text, switchedOff)
 	default:
 		if why := apply(&a.wish, text); why != "" {
 			r.ignore(a, name, text, why)

@@ -79,8 +79,9 @@ type Result struct {
 	// Endpoints is what to publish, sorted by name, type and set identifier. They are new, but their
 	// slices and maps may be those of the input, which nobody modifies.
 	Endpoints []*endpoint.Endpoint
-	// Decisions holds one Decision per view and host, sorted by host and then in the order of views.
-	// Hosts outside the zones of every view have none.
+	// Decisions holds one Decision per view and host, sorted by host and then in the order of views,
+	// after those about names that DNS cannot hold, which belong to no view. Hosts outside the zones of
+	// every view have none.
 	Decisions []Decision
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spokedns/spokedns/webhook/claim"
@@ -84,6 +85,9 @@ func (p *publisher) addresses(recs []rec) error {
 	case Hold:
 		return p.holdAddresses(recs, p.verdict.reason)
 	case Rewrite:
+		if slices.Contains(p.verdict.by.answer.host, p.name) {
+			return p.holdAddresses(recs, "a CNAME that points to itself answers nothing; give the name of the target a rule of its own")
+		}
 		p.emitAnswer(recs, p.verdict.by.answer)
 		return nil
 	}
