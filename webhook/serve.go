@@ -53,6 +53,9 @@ func listen(ctx context.Context, s config.Server, log *slog.Logger) (*front, err
 	return &front{protocol, operations, log}, nil
 }
 
+// close gives the addresses back when nothing is going to be served.
+func (f *front) close() error { return errors.Join(f.protocol.Close(), f.operations.Close()) }
+
 // serve answers until ctx ends, lets calls under way end, and returns. Operations are served to the last.
 func (f *front) serve(ctx context.Context, protocol, operations http.Handler) error {
 	api := &http.Server{Handler: protocol, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(f.log.Handler(), slog.LevelWarn)}

@@ -72,8 +72,8 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	if err != nil {
 		return err
 	}
-	if err := w.use(ctx, f, false); err != nil {
-		return err
+	if err := w.use(f, false); err != nil {
+		return errors.Join(err, front.close())
 	}
 	reloader := &config.Reloader{
 		Path: w.in.Config, Applied: content, Apply: w.reload, Log: w.log,
@@ -81,9 +81,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 			go warnEvent(ctx, w.cluster, w.log, "ConfigurationRefused", err.Error())
 		},
 	}
-	if err := reloader.Register(w.registry); err != nil {
-		return err
-	}
+	reloader.Register(w.registry)
 	if w.in.Config != "" {
 		go w.follow(ctx, reloader)
 	}
@@ -94,7 +92,8 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 		User: f.Server.BasicAuth.Username, Password: secret, Observe: w.metrics.Request,
 	}, w.log)
 	err = front.serve(ctx, protocol, operationsHandler(w.registry, func() error { return w.ready(ctx) }))
-	return errors.Join(err, w.close())
+	w.close()
+	return err
 }
 
 // follow keeps the configuration up to date. That it cannot is no reason to stop serving.
@@ -108,17 +107,17 @@ func (w *webhook) follow(ctx context.Context, r *config.Reloader) {
 }
 
 // reload puts a new content of the file into use.
-func (w *webhook) reload(ctx context.Context, content []byte, forced bool) error {
+func (w *webhook) reload(_ context.Context, content []byte, forced bool) error {
 	f, err := w.in.file(content)
 	if err != nil {
 		return err
 	}
-	return w.use(ctx, f, forced)
+	return w.use(f, forced)
 }
 
 // use puts a configuration into use: calls under way end on the one before, whose backends are closed
 // after them. When it fails, nothing has changed. fresh opens every backend anew.
-func (w *webhook) use(_ context.Context, f *config.File, fresh bool) error {
+func (w *webhook) use(f *config.File, fresh bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rules, err := policy.New(f.Policy())
@@ -186,12 +185,11 @@ func (w *webhook) retire(idle <-chan struct{}, old, kept []openBackend) {
 }
 
 // close closes everything after the last call.
-func (w *webhook) close() error {
+func (w *webhook) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.closed
 	closeBackends(w.backends, nil, w.log)
-	return nil
 }
 
 // ready says why the program cannot do its work yet.

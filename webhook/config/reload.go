@@ -41,7 +41,7 @@ type reloadMetrics struct {
 }
 
 // Register creates the reloader's metrics. It is called once, before Run.
-func (r *Reloader) Register(reg prometheus.Registerer) error {
+func (r *Reloader) Register(reg prometheus.Registerer) {
 	r.metrics = reloadMetrics{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spokedns_config_reload_total",
@@ -60,12 +60,7 @@ func (r *Reloader) Register(reg prometheus.Registerer) error {
 	r.metrics.total.WithLabelValues("failure")
 	r.metrics.success.Set(1)
 	r.metrics.at.SetToCurrentTime()
-	for _, c := range []prometheus.Collector{r.metrics.total, r.metrics.success, r.metrics.at} {
-		if err := reg.Register(c); err != nil {
-			return err
-		}
-	}
-	return nil
+	reg.MustRegister(r.metrics.total, r.metrics.success, r.metrics.at)
 }
 
 // Run follows the file until ctx ends. hangup asks to read it again at once, changed or not. The error

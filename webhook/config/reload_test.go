@@ -73,9 +73,7 @@ func follow(t *testing.T, path string) *following {
 		Failed: func(_ context.Context, err error) { f.failed <- err },
 		Log:    slog.New(slog.NewTextHandler(f.log, nil)),
 	}
-	if err := r.Register(f.reg); err != nil {
-		t.Fatal(err)
-	}
+	r.Register(f.reg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx, f.hangup) }()
