@@ -111,9 +111,23 @@ func (b *bench) ourLatency(ctx context.Context, s *site, r *row) error {
 		return err
 	}
 	defer webhook.Stop()
+	for _, interval := range []time.Duration{time.Second, shippedInterval} {
+		if err := b.withExternalDNS(ctx, s, webhook, addr, interval, r); err != nil {
+			return fmt.Errorf("%w\n%s", err, webhook.LogTail(5))
+		}
+	}
+	return nil
+}
+
+// shippedInterval is a little less than the second at which external-dns looks whether it is time: with
+// exactly a second, jitter lets about every other look come too early, and the period becomes two.
+const shippedInterval = 900 * time.Millisecond
+
+func (b *bench) withExternalDNS(ctx context.Context, s *site, webhook *stack.Webhook, addr string, interval time.Duration, r *row) error {
 	start := time.Now()
 	dns, err := b.stack.ExternalDNS(ctx, stack.ExternalDNSConfig{
-		Name: "external-dns-" + suffix, Kubeconfig: s.dnsIdentity, WebhookURL: webhook.API, Sources: []string{"ingress"}, Interval: time.Second,
+		Name: fmt.Sprintf("external-dns-%d-%s", s.n, interval), Kubeconfig: s.dnsIdentity, WebhookURL: webhook.API,
+		Sources: []string{"ingress"}, Interval: interval,
 	})
 	if err != nil {
 		return err
@@ -121,19 +135,25 @@ func (b *bench) ourLatency(ctx context.Context, s *site, r *row) error {
 	defer dns.Stop()
 	firstSync, err := s.settled(ctx, addr, start)
 	if err != nil {
-		return fmt.Errorf("%w\n%s\n%s", err, dns.LogTail(5), webhook.LogTail(5))
+		return fmt.Errorf("%w\n%s", err, dns.LogTail(5))
+	}
+	if len(r.ours) == 0 {
+		r.ours = append(r.ours, took("first sync", samples{firstSync}))
 	}
 	idle, err := b.shares(ctx, dns.PID(), webhook.PID())
 	if err != nil {
 		return err
 	}
-	all, err := s.latency(ctx, addr, max(5, 5*b.repeats), time.Second)
+	all, err := s.latency(ctx, addr, max(5, 7*b.repeats), time.Second)
 	if err != nil {
-		return fmt.Errorf("%w\n%s\n%s", err, dns.LogTail(5), webhook.LogTail(5))
+		return fmt.Errorf("%w\n%s", err, dns.LogTail(5))
 	}
-	ours := took("external-dns --interval=1s, our webhook", all)
-	r.ours = []cell{ours, said("CPU of one core while idle", "%s", idle), took("first sync", samples{firstSync})}
-	r.promise(all.median() <= 700*time.Millisecond, short(all.median()), "p50 ≤ 700ms")
+	setting := "--interval=" + interval.String()
+	b.say("  %-44s %-18s %s, idle %s", r.work, setting, short(all.median()), idle)
+	r.ours = append(r.ours, took(setting, all), said(setting+", CPU of one core while idle", "%s", idle))
+	if interval == shippedInterval {
+		r.promise(all.median() <= 700*time.Millisecond, short(all.median()), "p50 with %s ≤ 700ms", setting)
+	}
 	return nil
 }
 

@@ -53,6 +53,7 @@ type subject struct {
 func subjects() []subject {
 	return []subject{
 		{"rfc2136", (*bench).rfc2136},
+		{"etcd", (*bench).etcd},
 		{"wire", (*bench).wire},
 		{"endtoend", (*bench).endToEnd},
 		{"process", (*bench).process},
