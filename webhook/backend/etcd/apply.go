@@ -180,10 +180,10 @@ func (a *apply) commit(ctx context.Context, b *batch) {
 // added, then what goes, so that no name is without an answer between them. Each is guarded by the
 // revision of the one before.
 func (a *apply) commitLarge(ctx context.Context, p *plan) {
-	puts, dels := p.putOps(), p.deleteOps()
-	for name, stands := range p.above {
-		if !stands {
-			puts = append(puts, guardOp(a.zone.layout, name))
+	var guards []clientv3.Op
+	for _, above := range p.above {
+		if !above.guarded {
+			guards = append(guards, guardOp(p.layout, above.name))
 		}
 	}
 	size := maxOps
@@ -191,7 +191,7 @@ func (a *apply) commitLarge(ctx context.Context, p *plan) {
 		size = 4 // texts as long as an answer
 	}
 	rev := p.rev
-	for ops := range slices.Chunk(append(puts, dels...), size) {
+	for ops := range slices.Chunk(p.operations(guards), size) {
 		var compares []clientv3.Cmp
 		for _, s := range p.spans {
 			compares = append(compares, s.unchangedSince(rev))

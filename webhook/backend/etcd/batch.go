@@ -12,21 +12,26 @@ type batch struct {
 	bytes    int
 }
 
-func newBatch() *batch { return &batch{above: map[string]struct{}{}, spans: map[span]struct{}{}} }
+func newBatch() *batch {
+	return &batch{
+		above: map[string]struct{}{}, spans: map[span]struct{}{},
+		compares: make([]clientv3.Cmp, 0, maxOps), ops: make([]clientv3.Op, 0, maxOps),
+	}
+}
 
 // room is what a plan takes in a transaction of its own.
 func (p *plan) room() (compares, ops, bytes int) {
 	compares = len(p.spans) + len(p.fresh) + len(p.dels) + len(p.keeps)
 	ops = len(p.puts) + len(p.dels)
-	for _, stands := range p.above {
-		if stands {
+	for _, a := range p.above {
+		if a.guarded {
 			compares++
 		} else {
 			ops++
 		}
 	}
-	for key, value := range p.puts {
-		bytes += len(key) + len(value) + 64
+	for _, w := range p.puts {
+		bytes += len(w.key) + len(w.value) + 64
 	}
 	return compares, ops, bytes
 }
@@ -56,18 +61,18 @@ func (b *batch) add(p *plan) {
 	for _, s := range p.spans {
 		b.spans[s] = struct{}{}
 	}
-	b.compares = append(b.compares, p.compares()...)
-	b.ops = append(append(b.ops, p.putOps()...), p.deleteOps()...)
-	for name, stands := range p.above {
-		if _, seen := b.above[name]; seen {
+	b.compares = p.compares(b.compares)
+	b.ops = p.operations(b.ops)
+	for _, a := range p.above {
+		if _, seen := b.above[a.name]; seen {
 			continue
 		}
-		b.above[name] = struct{}{}
-		if stands {
+		b.above[a.name] = struct{}{}
+		if a.guarded {
 			// Whoever clears it away in this moment makes the transaction fail, and the next one puts it back.
-			b.compares = append(b.compares, clientv3.Compare(clientv3.CreateRevision(p.layout.guardKey(name)), ">", 0))
+			b.compares = append(b.compares, clientv3.Compare(clientv3.CreateRevision(p.guardKey(a.name)), ">", 0))
 		} else {
-			b.ops = append(b.ops, guardOp(p.layout, name))
+			b.ops = append(b.ops, guardOp(p.layout, a.name))
 		}
 	}
 }

@@ -64,16 +64,11 @@ func (l layout) dir(name string, t rrType) string {
 	return l.path(name)
 }
 
-// key is where we store the value.
-func (l layout) key(name string, t rrType, value string) string {
+// keyOf is where we store the value with that hash.
+func (l layout) keyOf(name string, t rrType, h valueHash) string {
 	if t == typePTR {
 		return l.path(name)
 	}
-	return l.keyOf(name, t, hash(t, value))
-}
-
-// keyOf is where we store the value with that hash.
-func (l layout) keyOf(name string, t rrType, h valueHash) string {
 	return l.dir(name, t) + "/" + idMark + t.idPrefix() + string(h[:])
 }
 

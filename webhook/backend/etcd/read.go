@@ -18,13 +18,10 @@ type item struct {
 	right bool // the key holds exactly what we would write
 }
 
-// keyOf is the key the item stands in.
+// keyOfItem is the key the item stands in.
 func (l layout) keyOfItem(name string, it *item) string {
-	switch {
-	case it.key != "":
+	if it.key != "" {
 		return it.key
-	case it.typ == typePTR:
-		return l.path(name)
 	}
 	return l.keyOf(name, it.typ, it.hash)
 }
@@ -56,15 +53,11 @@ func (l layout) read(key string, value []byte, mod int64) (reading, error) {
 	}
 	hint := typeNone
 	if id != "" {
-		hint = typeOfID(id[len(idMark):])
+		hint = typeOfID(id)
 	}
-	return l.readRecords(key, name, id, hint, &s, mod)
-}
-
-func (l layout) readRecords(key, name, id string, hint rrType, s *service, mod int64) (r reading, err error) {
-	r.name = l.owner(name, id, s)
-	if r.name == "" {
-		return r, errNoName
+	var r reading
+	if r.name = l.owner(name, id, &s); r.name == "" {
+		return reading{}, errNoName
 	}
 	records, n, err := s.records(r.name, hint)
 	if err != nil {
@@ -77,27 +70,38 @@ func (l layout) readRecords(key, name, id string, hint rrType, s *service, mod i
 	r.n = n
 	for i, rec := range records[:n] {
 		it := item{value: rec.value, key: key, mod: mod, ttl: ttl, typ: rec.typ}
-		l.recognise(&it, r.name, id, s, n)
+		if n == 1 {
+			l.recognise(&it, r.name, name, id, &s)
+		}
 		r.items[i] = it
 	}
 	return r, nil
 }
 
-// recognise turns an item into one of ours when its key is one that we would have chosen.
-func (l layout) recognise(it *item, name, id string, s *service, together int) {
-	if together > 1 {
+// recognise turns an item into one of ours when its key, whose path spells at, is one that we would
+// have chosen.
+func (l layout) recognise(it *item, name, at, id string, s *service) {
+	switch {
+	case it.typ == typePTR:
+		if id != "" || at != name {
+			return
+		}
+	case name == l.zone && (it.typ == typeA || it.typ == typeAAAA):
+		if !strings.HasPrefix(at, "apex.dns.") {
+			return
+		}
+	case at != name:
 		return
 	}
-	if it.typ == typePTR {
-		if id != "" || name == l.zone || it.key != l.path(name) {
+	if it.typ != typePTR {
+		h, ok := strings.CutPrefix(id, idMark)
+		if ok {
+			h, ok = strings.CutPrefix(h, it.typ.idPrefix())
+		}
+		if !ok || len(h) != len(it.hash) {
 			return
 		}
-	} else {
-		prefix := idMark + it.typ.idPrefix()
-		if len(id) != len(prefix)+len(it.hash) || !strings.HasPrefix(id, prefix) || len(it.key) != len(l.dir(name, it.typ))+1+len(id) {
-			return
-		}
-		copy(it.hash[:], id[len(prefix):])
+		copy(it.hash[:], h)
 	}
 	it.key = ""
 	want, err := l.service(name, it.typ, it.value, s.TTL)

@@ -22,7 +22,7 @@ type replica struct {
 	broken map[string]error    // keys that cannot be read, and why
 
 	list  []backend.RRset
-	dirty map[string]struct{} // names whose part of the list is out of date
+	dirty map[string]struct{} // names whose part of the list is out of date; nil while there is no list
 }
 
 // entry is what stands at one name.
@@ -31,22 +31,28 @@ type entry struct {
 	at    []int32 // where its RRsets are in the list
 }
 
-func newReplica(l layout, log *slog.Logger) *replica {
+// newReplica returns an empty replica for about as many keys.
+func newReplica(l layout, log *slog.Logger, keys int) *replica {
 	return &replica{
 		layout: l, log: log,
-		names: map[string]*entry{}, others: map[string]string{}, guards: map[string]struct{}{},
-		below: map[string]int{}, broken: map[string]error{}, dirty: map[string]struct{}{},
+		names: make(map[string]*entry, keys), others: map[string]string{}, guards: map[string]struct{}{},
+		below: map[string]int{}, broken: map[string]error{},
 	}
 }
 
 // put takes over a key's new value.
 func (r *replica) put(key string, value []byte, mod int64) {
+	r.remove(key)
+	r.add(key, value, mod)
+}
+
+// add takes over a key that was not there.
+func (r *replica) add(key string, value []byte, mod int64) {
 	got, err := r.read(key, value, mod)
 	if err == nil && got.guard {
 		r.guards[got.name] = struct{}{}
 		return
 	}
-	r.remove(key)
 	if err != nil {
 		r.report(key, err)
 		return
@@ -66,7 +72,7 @@ func (r *replica) put(key string, value []byte, mod int64) {
 			r.others[it.key] = got.name
 		}
 	}
-	r.dirty[got.name] = struct{}{}
+	r.touch(got.name)
 }
 
 // remove forgets a key.
@@ -100,7 +106,14 @@ func (r *replica) remove(key string) {
 	if len(kept) == 0 {
 		r.count(name, -1)
 	}
-	r.dirty[name] = struct{}{}
+	r.touch(name)
+}
+
+// touch notes that the list has to be brought up to date at the name.
+func (r *replica) touch(name string) {
+	if r.dirty != nil {
+		r.dirty[name] = struct{}{}
+	}
 }
 
 // count notes that a name begins or ceases to have records.
@@ -131,12 +144,17 @@ func (r *replica) report(key string, err error) {
 	r.log.Warn("a key in etcd is not a record; it is left alone", "zone", r.zone, "key", key, "error", err)
 }
 
-// rrset is the RRset of the items of one type, nil for none.
-func rrset(name string, t rrType, items []item) *backend.RRset {
+// current is the RRset of the items of one type, nil for none.
+func current(name string, t rrType, items []item) *backend.RRset {
 	if len(items) == 0 {
 		return nil
 	}
-	set := &backend.RRset{Key: backend.Key{Name: name, Type: t.String()}, Values: make([]string, len(items))}
+	set := rrset(name, t, items)
+	return &set
+}
+
+func rrset(name string, t rrType, items []item) backend.RRset {
+	set := backend.RRset{Key: backend.Key{Name: name, Type: t.String()}, Values: make([]string, len(items))}
 	ttl := items[0].ttl
 	for i := range items {
 		set.Values[i] = items[i].value
@@ -163,19 +181,23 @@ func (e *entry) ofType(t rrType) []item {
 	return e.items[first:end]
 }
 
-// RRsets is everything that stands. The slice is never changed afterwards; it is the same one as long
+// rrsets is everything that stands. The slice is never changed afterwards; it is the same one as long
 // as nothing changed.
 func (r *replica) rrsets() []backend.RRset {
-	if len(r.dirty) == 0 {
-		return r.list
-	}
 	u := update{replica: r, list: r.list}
+	if r.dirty == nil {
+		u.list, u.copied = make([]backend.RRset, 0, len(r.names)), true
+		for name := range r.names {
+			u.rewrite(name)
+		}
+		r.dirty = map[string]struct{}{}
+	}
 	for name := range r.dirty {
 		u.rewrite(name)
 	}
+	clear(r.dirty)
 	u.close()
 	r.list = u.list
-	clear(r.dirty)
 	return r.list
 }
 
@@ -214,10 +236,10 @@ func (u *update) rewrite(name string) {
 		case n >= len(e.at):
 			u.own()
 			e.at = append(e.at, int32(len(u.list)))
-			u.list = append(u.list, *set)
+			u.list = append(u.list, set)
 		case !set.Same(&u.list[e.at[n]]) || set.TTL != u.list[e.at[n]].TTL:
 			u.own()
-			u.list[e.at[n]] = *set
+			u.list[e.at[n]] = set
 		}
 		n++
 	}

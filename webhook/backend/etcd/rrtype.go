@@ -30,42 +30,18 @@ func typeOf(name string) rrType {
 
 // String is the type as in backend.Key.
 func (t rrType) String() string {
-	switch t {
-	case typeA:
-		return "A"
-	case typeAAAA:
-		return "AAAA"
-	case typeCNAME:
-		return "CNAME"
-	case typeMX:
-		return "MX"
-	case typePTR:
-		return "PTR"
-	case typeSRV:
-		return "SRV"
-	case typeTXT:
-		return "TXT"
-	case typeFill:
-		return "FILL"
-	}
-	return "none"
+	return [...]string{"", "A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT", "fill"}[t]
 }
 
 // idPrefix is how ids of the type begin, after the mark.
 func (t rrType) idPrefix() string {
-	switch t {
-	case typeA:
-		return "a-"
-	case typeAAAA:
-		return "aaaa-"
-	}
-	return strings.ToLower(t.String()) + "-"
+	return [...]string{"-", "a-", "aaaa-", "cname-", "mx-", "ptr-", "srv-", "txt-", "fill-"}[t]
 }
 
-// typeOfID is the type an id of ours (without its mark) was made for.
+// typeOfID is the type an id of ours, with its mark, was made for.
 func typeOfID(id string) rrType {
 	for t := typeA; t <= typeFill; t++ {
-		if strings.HasPrefix(id, t.idPrefix()) {
+		if strings.HasPrefix(id[len(idMark):], t.idPrefix()) {
 			return t
 		}
 	}

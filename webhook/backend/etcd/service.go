@@ -203,16 +203,6 @@ func stripLabels(host string, n int) string {
 	return rest
 }
 
-// decode reads the value of a key exactly as leniently as CoreDNS does: what fails here makes it answer
-// SERVFAIL for the name and all names above.
-func decode(value []byte) (service, error) {
-	var s service
-	if err := json.Unmarshal(value, &s); err != nil {
-		return service{}, fmt.Errorf("CoreDNS cannot read it: %w", err)
-	}
-	return s, nil
-}
-
 // encode writes the service like encoding/json, several times faster.
 func (s *service) encode() string {
 	var buf [512]byte

@@ -118,10 +118,13 @@ func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64,
 		return rev, nil
 	}
 	start := time.Now()
-	r := newReplica(z.layout, z.log)
-	rev, cluster, err := pages(ctx, c, z.all(), func(kvs []*mvccpb.KeyValue) {
+	var r *replica
+	rev, cluster, err := pages(ctx, c, z.all(), func(total int64, kvs []*mvccpb.KeyValue) {
+		if r == nil {
+			r = newReplica(z.layout, z.log, int(total))
+		}
 		for _, kv := range kvs {
-			r.put(string(kv.Key), kv.Value, kv.ModRevision)
+			r.add(string(kv.Key), kv.Value, kv.ModRevision)
 		}
 	})
 	if err != nil {
@@ -141,7 +144,7 @@ func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64,
 
 // pages reads all keys of the span as of one revision. While take works on one page, the next one is
 // on its way.
-func pages(ctx context.Context, c *conn, s span, take func([]*mvccpb.KeyValue)) (rev int64, cluster uint64, err error) {
+func pages(ctx context.Context, c *conn, s span, take func(total int64, kvs []*mvccpb.KeyValue)) (rev int64, cluster uint64, err error) {
 	type page struct {
 		*clientv3.GetResponse
 		err error
@@ -166,7 +169,7 @@ func pages(ctx context.Context, c *conn, s span, take func([]*mvccpb.KeyValue)) 
 		if p.More && len(p.Kvs) > 0 {
 			next = fetch(string(p.Kvs[len(p.Kvs)-1].Key)+"\x00", rev)
 		}
-		take(p.Kvs)
+		take(p.Count, p.Kvs)
 	}
 	return rev, cluster, nil
 }
