@@ -44,24 +44,11 @@ type invocation struct {
 
 // parse reads flags and environment. done is true when the answer was help or the version.
 func parse(args []string, stdout, stderr io.Writer) (in *invocation, done bool, err error) {
-	in = &invocation{given: map[any]string{}}
-	k, err := kong.New(&in.commandLine,
-		kong.Name("webhook"),
-		kong.Description(about),
-		kong.Vars{"version": buildVersion(), "backends": kinds().String()},
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { done = true }),
-		kong.Embed(&in.Options),
-		kong.Embed(&in.Backends),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
-		kong.ValueFormatter(helpOf),
-	)
+	in, k, err := newParser(stdout, stderr)
 	if err != nil {
 		return nil, false, err
 	}
-	nameEnvironment(k.Model.Flags)
-	k.Model.HelpFlag.Help = "Print this and exit."
-	k.Model.HelpFlag.Group = &kong.Group{Key: "Configuration", Title: "Configuration"}
+	k.Exit = func(int) { done = true }
 	ctx, err := k.Parse(args)
 	if done {
 		return in, true, nil
@@ -75,6 +62,28 @@ func parse(args []string, stdout, stderr io.Writer) (in *invocation, done bool, 
 		}
 	}
 	return in, false, nil
+}
+
+// newParser describes the command line. What is parsed goes to the invocation.
+func newParser(stdout, stderr io.Writer) (*invocation, *kong.Kong, error) {
+	in := &invocation{given: map[any]string{}}
+	k, err := kong.New(&in.commandLine,
+		kong.Name("webhook"),
+		kong.Description(about),
+		kong.Vars{"version": buildVersion(), "backends": kinds().String()},
+		kong.Writers(stdout, stderr),
+		kong.Embed(&in.Options),
+		kong.Embed(&in.Backends),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
+		kong.ValueFormatter(helpOf),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	nameEnvironment(k.Model.Flags)
+	k.Model.HelpFlag.Help = "Print this and exit."
+	k.Model.HelpFlag.Group = &kong.Group{Key: "Configuration", Title: "Configuration"}
+	return in, k, nil
 }
 
 // nameEnvironment gives every flag its environment variable. One that is set to nothing counts as not

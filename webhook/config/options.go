@@ -56,8 +56,8 @@ type Kubernetes struct {
 
 // Log is how the webhook logs.
 type Log struct {
-	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error."`
-	Format string `yaml:"format" default:"text" enum:"text,json" placeholder:"FORMAT" help:"text or json."`
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least important level that is logged: debug, info, warn or error."`
+	Format string `yaml:"format" default:"text" enum:"text,json" placeholder:"FORMAT" help:"Form of the lines: text or json."`
 }
 
 // SlogLevel is the level as slog names it.
