@@ -65,10 +65,14 @@ func (h *handler) records(ctx context.Context, _ []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if last := h.sent.Load(); last != nil && same(last.of, eps) {
-		return last.body, nil
+	room := 128 * len(eps)
+	if last := h.sent.Load(); last != nil {
+		if same(last.of, eps) {
+			return last.body, nil
+		}
+		room = max(room, len(last.body)+len(last.body)/64)
 	}
-	a := &answer{of: eps, body: AppendEndpoints(nil, eps)}
+	a := &answer{of: eps, body: AppendEndpoints(make([]byte, 0, room), eps)}
 	h.sent.Store(a)
 	if len(a.body) > clientCap {
 		h.log.WarnContext(ctx, "the records are more than external-dns v0.23 and newer read; split the zones over several instances",

@@ -2,8 +2,8 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -42,11 +42,15 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 	if err != nil {
 		return nil, err
 	}
+	var told errgroup.Group
+	told.Go(caught(func() error {
+		p.journal.decided(ctx, p.log, p.config.Metrics, result.Decisions)
+		return nil
+	}))
 	out, refused, err := p.fitAll(result.Endpoints, now)
-	if err != nil {
+	if err := errors.Join(err, told.Wait()); err != nil {
 		return nil, err
 	}
-	p.journal.decided(ctx, p.log, p.config.Metrics, result.Decisions)
 	p.journal.refused(ctx, p.log, p.config.Metrics, refused)
 	return out, nil
 }
@@ -66,6 +70,25 @@ func (p *Provider) claims(ctx context.Context, in []*endpoint.Endpoint) (claim.F
 		return nil, fmt.Errorf("the index of claims is not complete yet: %w", err)
 	}
 	facts := index.Snapshot()
+	missing := make([][]claim.Ref, chunks(len(in)))
+	err := inChunks(len(in), func(chunk, from, to int) {
+		missing[chunk] = missingClaims(in[from:to], facts)
+	})
+	if err != nil {
+		return nil, err
+	}
+	refs := slices.Concat(missing...)
+	if len(refs) == 0 {
+		return facts, nil
+	}
+	if err := index.Resolve(ctx, refs); err != nil {
+		return nil, fmt.Errorf("look up claims: %w", err)
+	}
+	return index.Snapshot(), nil
+}
+
+// missingClaims are the objects behind the endpoints that facts does not know, or only in part.
+func missingClaims(in []*endpoint.Endpoint, facts claim.Facts) []claim.Ref {
 	var missing []claim.Ref
 	for _, e := range in {
 		ref, ok := claim.ParseRef(e.Labels[endpoint.ResourceLabelKey])
@@ -81,13 +104,7 @@ func (p *Provider) claims(ctx context.Context, in []*endpoint.Endpoint) (claim.F
 			missing = append(missing, claim.Ref{Kind: strings.Clone(ref.Kind), Namespace: strings.Clone(ref.Namespace), Name: strings.Clone(ref.Name)})
 		}
 	}
-	if len(missing) == 0 {
-		return facts, nil
-	}
-	if err := index.Resolve(ctx, missing); err != nil {
-		return nil, fmt.Errorf("look up claims: %w", err)
-	}
-	return index.Snapshot(), nil
+	return missing
 }
 
 // refusal is an endpoint that its view cannot publish.
@@ -99,24 +116,18 @@ type refusal struct {
 	held   bool // what is published under the key stays
 }
 
-// fitAll fits the endpoints into their views, on all processors.
+// fitAll fits the endpoints into their views.
 func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal, error) {
-	const chunk = 4096
 	fitted := make([]endpoint.Endpoint, len(in))
-	refusals := make([][]refusal, (len(in)+chunk-1)/chunk)
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range refusals {
-		g.Go(caught(func() error {
-			for j := i * chunk; j < min(len(in), (i+1)*chunk); j++ {
-				if r := p.fit(in[j], &fitted[j], now); r != nil {
-					refusals[i] = append(refusals[i], *r)
-				}
+	refusals := make([][]refusal, chunks(len(in)))
+	err := inChunks(len(in), func(chunk, from, to int) {
+		for i := from; i < to; i++ {
+			if r := p.fit(in[i], &fitted[i], now); r != nil {
+				refusals[chunk] = append(refusals[chunk], *r)
 			}
-			return nil
-		}))
-	}
-	if err := g.Wait(); err != nil {
+		}
+	})
+	if err != nil {
 		return nil, nil, err
 	}
 	return merged(fitted), slices.Concat(refusals...), nil

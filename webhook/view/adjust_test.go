@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/memory"
 	"github.com/spokedns/spokedns/webhook/claim"
+	"github.com/spokedns/spokedns/webhook/extdns"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/view"
 )
@@ -169,3 +171,35 @@ func TestAdjustClonesIntoViews(t *testing.T) {
 	check(t, "adjusted", lines(r.adjust(t, a("www.example.org", "10.0.0.1"))),
 		"www.example.org A 5m0s 10.0.0.1 (internal)", "www.example.org A 5m0s 203.0.113.10 (public)")
 }
+
+// The strings of a request share its memory: what outlives the call is a copy.
+func TestAppliedRecordsShareNothingWithTheRequest(t *testing.T) {
+	r := start(t, one())
+	body := []byte(`{"create":[{"dnsName":"www.example.org","targets":["some text"],"recordType":"TXT"}]}`)
+	changes, err := extdns.DecodeChanges(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.apply(t, *changes)
+	for i := range body {
+		body[i] = 'x'
+	}
+	check(t, "records", lines(r.records(t)), "www.example.org TXT 5m0s some text")
+}
+
+// One endpoint that makes some code panic is an error of the call and not the end of the process.
+func TestPanicInABackendIsAnError(t *testing.T) {
+	s := one()
+	s.wrap = func(b backend.Backend) backend.Backend { return panicking{b} }
+	r := start(t, s)
+	if _, err := r.Records(t.Context()); err == nil || !strings.Contains(err.Error(), "panic: ouch") {
+		t.Errorf("records: %v", err)
+	}
+	if _, err := r.Adjust(t.Context(), eps{a("www.example.org", "192.0.2.1")}); err == nil {
+		t.Error("adjust succeeds")
+	}
+}
+
+type panicking struct{ backend.Backend }
+
+func (panicking) List(context.Context, string) ([]backend.RRset, error) { panic("ouch") }

@@ -40,7 +40,10 @@ func (p *Provider) apply(ctx context.Context, changes *plan.Changes) error {
 	}
 	now, err := p.current(ctx)
 	if err != nil {
-		return err
+		// What was listed last is good enough to compare with, and a view that is down stops no other.
+		if now = p.last.Load(); now == nil {
+			return err
+		}
 	}
 	var out outcome
 	jobs := p.jobsOf(entries, &out)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/external-dns/endpoint"
 	"sigs.k8s.io/external-dns/plan"
@@ -81,6 +82,7 @@ func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
 	if name, bad := backend.Name(r.Name); bad == nil {
 		r.Name = name
 	}
+	r = apart(r)
 	x := in.entry(v, r.Key)
 	x.unit = unitOf(e, r.Name)
 	if e.Labels[endpoint.OwnerLabelKey] != "" {
@@ -99,6 +101,23 @@ func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
 	case x.old == nil:
 		x.old = &r
 	}
+}
+
+// apart copies the texts of an RRset: backends keep RRsets, and these share the memory of a request.
+func apart(r backend.RRset) backend.RRset {
+	r.Name, r.Type, r.SetID = strings.Clone(r.Name), strings.Clone(r.Type), strings.Clone(r.SetID)
+	r.Values = slices.Clone(r.Values)
+	for i, v := range r.Values {
+		r.Values[i] = strings.Clone(v)
+	}
+	if r.Attrs != nil {
+		attrs := make(map[string]string, len(r.Attrs))
+		for k, v := range r.Attrs {
+			attrs[strings.Clone(k)] = strings.Clone(v)
+		}
+		r.Attrs = attrs
+	}
+	return r
 }
 
 // entry finds or makes the entry of a key.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -167,17 +166,4 @@ func (p *Provider) setID(v *View, own string) string {
 func (p *Provider) viewOf(id string) (v *View, own string, ok bool) {
 	name, own, ok := policy.SplitSetID(p.names, id)
 	return p.views[name], own, ok
-}
-
-// caught turns a panic into an error, with the place where it happened: no record and no backend may
-// end the process that all others need.
-func caught(do func() error) func() error {
-	return func() (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		return do()
-	}
 }
