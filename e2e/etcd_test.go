@@ -100,7 +100,7 @@ func (l etcdLab) verifyAlias(t *testing.T, zone string, set backend.RRset) {
 	t.Helper()
 	var followed []string
 	for _, typ := range []string{"A", "AAAA"} {
-		for _, rr := range ask(t, l.coredns.Addr, set.Name, typ) {
+		for _, rr := range digAll(t, l.coredns.Addr, set.Name, typ) {
 			if alias, ok := rr.(*dns.CNAME); ok && alias.Hdr.Name == dns.Fqdn(set.Name) {
 				followed = append(followed, strings.TrimSuffix(alias.Target, "."))
 			}
@@ -110,7 +110,7 @@ func (l etcdLab) verifyAlias(t *testing.T, zone string, set backend.RRset) {
 	followed = slices.Compact(followed)
 	if len(set.Values) == 1 && backend.InZone(set.Values[0], zone) && len(followed) == 0 {
 		for _, typ := range []string{"A", "AAAA"} {
-			if found := ask(t, l.coredns.Addr, set.Values[0], typ); len(found) > 0 {
+			if found := digAll(t, l.coredns.Addr, set.Values[0], typ); len(found) > 0 {
 				t.Errorf("CoreDNS does not follow %s to %s, which has %v", set.Key, set.Values[0], found)
 			}
 		}
@@ -121,8 +121,8 @@ func (l etcdLab) verifyAlias(t *testing.T, zone string, set backend.RRset) {
 	}
 }
 
-// ask returns the whole answer section.
-func ask(t *testing.T, addr, name, typ string) []dns.RR {
+// digAll returns the whole answer section.
+func digAll(t *testing.T, addr, name, typ string) []dns.RR {
 	t.Helper()
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.StringToType[typ])
 	in, _, err := (&dns.Client{Net: "tcp"}).ExchangeContext(t.Context(), m, addr)

@@ -32,7 +32,7 @@ type zone struct {
 }
 
 const (
-	pageSize      = 10_000                  // keys a request; pages of 1,000 are several times slower
+	pageSize      = 25_000                  // keys a request; pages of 1,000 are several times slower
 	progressAgain = 20 * time.Millisecond   // etcd drops a request for progress while a watch catches up
 	watchPatience = 2500 * time.Millisecond // after which a watch that lags behind is given up for a new copy
 )
