@@ -59,7 +59,7 @@ func limits(c Config) backend.Limits {
 		},
 		Wildcard:   true,
 		MinTTL:     c.MinTTL,
-		DefaultTTL: cmp.Or(c.DefaultTTL, defaultTTL),
+		DefaultTTL: max(c.MinTTL, cmp.Or(c.DefaultTTL, defaultTTL)),
 		MaxText:    31_000, // a message has to hold the old text and the new one
 		Atomic:     backend.AtomicUnit,
 	}
