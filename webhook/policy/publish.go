@@ -85,10 +85,11 @@ func (p *publisher) addresses(recs []rec) error {
 	case Hold:
 		return p.holdAddresses(recs, p.verdict.reason)
 	case Rewrite:
-		if slices.Contains(p.verdict.by.answer.host, p.name) {
-			return p.holdAddresses(recs, "a CNAME that points to itself answers nothing; give the name of the target a rule of its own")
+		values, why := p.resolve(p.verdict.by.answer)
+		if why != "" {
+			return p.holdAddresses(recs, why)
 		}
-		p.emitAnswer(recs, p.verdict.by.answer)
+		p.emitAnswer(recs, values)
 		return nil
 	}
 	for i := range recs {
@@ -108,6 +109,15 @@ func (p *publisher) addresses(recs []rec) error {
 	}
 	p.keep(recs)
 	return nil
+}
+
+// resolve returns the values of a target for this name. why says that there are none to be used now, and
+// the name is held. It is the one way from a target to its values, whatever kind the target is of.
+func (p *publisher) resolve(a *answer) (values *answer, why string) {
+	if slices.Contains(a.host, p.name) {
+		return nil, "a CNAME that points to itself answers nothing; give the name of the target a rule of its own"
+	}
+	return a, ""
 }
 
 // keep publishes the records as they are, as far as DNS allows.
