@@ -54,37 +54,108 @@ func refused(err error, code int) bool {
 	return errors.As(err, &e) && e.code == code
 }
 
-// list calls each with every object of a collection, a page at a time, and returns the resource version
-// to watch from.
-func (a *api) list(ctx context.Context, path string, each func(raw json.RawMessage)) (string, error) {
-	var from string
+// decode reads one JSON value, as json.Unmarshal does.
+type decode func(into any) error
+
+// list calls each for every object of a collection, a page at a time, and returns the resource version
+// to watch from. An error of each ends the list.
+func (a *api) list(ctx context.Context, path string, each func(decode) error) (string, error) {
+	var p page
 	for {
-		var page struct {
-			Metadata struct {
-				ResourceVersion string `json:"resourceVersion"`
-				Continue        string `json:"continue"`
-			} `json:"metadata"`
-			Items []json.RawMessage `json:"items"`
-		}
 		query := url.Values{"limit": {pageSize}}
-		if from != "" {
-			query.Set("continue", from)
+		if p.Continue != "" {
+			query.Set("continue", p.Continue)
 		}
-		if err := a.get(ctx, path, query, &page); err != nil {
+		var err error
+		if p, err = a.page(ctx, path, query, each); err != nil {
 			return "", err
 		}
-		for _, raw := range page.Items {
-			each(raw)
-		}
-		if from = page.Metadata.Continue; from == "" {
-			return page.Metadata.ResourceVersion, nil
+		if p.Continue == "" {
+			return p.ResourceVersion, nil
 		}
 	}
 }
 
+// page is the metadata of a list.
+type page struct {
+	ResourceVersion string `json:"resourceVersion"`
+	Continue        string `json:"continue"`
+}
+
+// page reads one page object by object, so that never more than one is in memory as it was sent.
+func (a *api) page(ctx context.Context, path string, query url.Values, each func(decode) error) (p page, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	body, err := a.open(ctx, path, query)
+	if err != nil {
+		return page{}, err
+	}
+	defer body.Close()
+	err = fields(json.NewDecoder(body), func(name string, d *json.Decoder) error {
+		switch name {
+		case "metadata":
+			return d.Decode(&p)
+		case "items":
+			return elements(d, each)
+		}
+		var other json.RawMessage
+		return d.Decode(&other)
+	})
+	if err != nil {
+		return page{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	_, err = io.Copy(io.Discard, body) // to the end, so that the connection is used again
+	return p, err
+}
+
+// fields calls each at every value of a JSON object, which it has to read.
+func fields(d *json.Decoder, each func(name string, d *json.Decoder) error) error {
+	if err := expect(d, json.Delim('{')); err != nil {
+		return err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if err := each(fmt.Sprint(name), d); err != nil {
+			return err
+		}
+	}
+	return expect(d, json.Delim('}'))
+}
+
+// elements calls each at every value of a JSON array, or never for null.
+func elements(d *json.Decoder, each func(decode) error) error {
+	open, err := d.Token()
+	if err != nil || open == nil {
+		return err
+	}
+	if open != json.Delim('[') {
+		return fmt.Errorf("%v where a list of objects should begin", open)
+	}
+	for d.More() {
+		if err := each(d.Decode); err != nil {
+			return err
+		}
+	}
+	return expect(d, json.Delim(']'))
+}
+
+func expect(d *json.Decoder, want json.Delim) error {
+	got, err := d.Token()
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%v where %v should be", got, want)
+	}
+	return nil
+}
+
 // watch calls opened once the server has agreed, then event for every change after the resource version,
 // until the connection ends; it returns the resource version to go on from. A nil error is a normal end.
-func (a *api) watch(ctx context.Context, path, version string, opened func(), event func(kind string, raw json.RawMessage)) (string, error) {
+func (a *api) watch(ctx context.Context, path, version string, opened func(), event func(kind string, object decode)) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchFor+readTimeout)
 	defer cancel()
 	body, err := a.open(ctx, path, url.Values{
@@ -118,7 +189,7 @@ func (a *api) watch(ctx context.Context, path, version string, opened func(), ev
 			return version, fmt.Errorf("read a change: %w", err)
 		}
 		if e.Type != "BOOKMARK" {
-			event(e.Type, e.Object)
+			event(e.Type, func(into any) error { return json.Unmarshal(e.Object, into) })
 		}
 		version = object.Metadata.ResourceVersion
 	}

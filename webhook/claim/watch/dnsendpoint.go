@@ -1,13 +1,12 @@
 package watch
 
 import (
-	"encoding/json"
 	"slices"
 )
 
 // readDNSEndpoint: every endpoint's name is a host; addresses and CNAMEs are its targets, other types
 // publish no target.
-func readDNSEndpoint(r *reader, raw []byte) (object, error) {
+func readDNSEndpoint(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -18,8 +17,8 @@ func readDNSEndpoint(r *reader, raw []byte) (object, error) {
 			} `json:"endpoints"`
 		} `json:"spec"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	c := r.base("crd", &in.Metadata)
 	perHost := map[string][]string{}
@@ -38,5 +37,5 @@ func readDNSEndpoint(r *reader, raw []byte) (object, error) {
 		perHost[h] = merge(perHost[h], published)
 	}
 	publish(c, perHost)
-	return fixed{c}, nil
+	return in.Metadata, fixed{c}, nil
 }

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -57,10 +58,12 @@ func (f *feed) run(ctx context.Context) {
 
 func (f *feed) list(ctx context.Context) (string, error) {
 	objects := map[key]object{}
-	version, err := f.api.list(ctx, f.path(f.version), func(raw json.RawMessage) {
-		if k, o, ok := f.decode(raw); ok {
+	version, err := f.api.list(ctx, f.path(f.version), func(read decode) error {
+		k, o, err := f.readObject(f.reader, read)
+		if err == nil {
 			objects[k] = o
 		}
+		return err
 	})
 	if err != nil {
 		return "", err
@@ -71,10 +74,11 @@ func (f *feed) list(ctx context.Context) (string, error) {
 
 func (f *feed) watch(ctx context.Context, version string) (string, error) {
 	defer func() { f.lastGood = time.Now() }()
-	return f.api.watch(ctx, f.path(f.version), version, f.opened, func(kind string, raw json.RawMessage) {
-		k, o, ok := f.decode(raw)
+	return f.api.watch(ctx, f.path(f.version), version, f.opened, func(kind string, read decode) {
+		k, o, err := f.readObject(f.reader, read)
 		switch {
-		case !ok:
+		case err != nil:
+			f.log.Warn("unreadable change", "resource", f.id(), "error", err)
 		case kind == "DELETED":
 			f.store.delete(f.resource, k)
 		default:
@@ -131,25 +135,13 @@ func (f *feed) wait(ctx context.Context) {
 
 // readObject turns one API object into what is kept. An object that has not the form of its kind keeps its
 // name and its labels, says so, and asks for no host.
-func (r *resource) readObject(rd *reader, raw []byte) (key, object, error) {
-	m, err := readMeta(raw)
-	if err != nil {
-		return key{}, nil, err
+func (r *resource) readObject(rd *reader, read decode) (key, object, error) {
+	m, o, err := r.read(rd, read)
+	var form *json.UnmarshalTypeError
+	if errors.As(err, &form) && m.Name != "" {
+		broken := rd.base(r.kind, &m)
+		broken.Unknown = "unreadable: " + err.Error()
+		o, err = fixed{broken}, nil
 	}
-	o, err := r.read(rd, raw)
-	if err == nil {
-		return m.key(), o, nil
-	}
-	broken := rd.base(r.kind, &m)
-	broken.Unknown = "unreadable: " + err.Error()
-	return m.key(), fixed{broken}, nil
-}
-
-func (f *feed) decode(raw []byte) (key, object, bool) {
-	k, o, err := f.readObject(f.reader, raw)
-	if err != nil {
-		f.log.Warn("object without readable metadata", "resource", f.id(), "error", err)
-		return key{}, nil, false
-	}
-	return k, o, true
+	return m.key(), o, err
 }

@@ -2,7 +2,6 @@ package watch
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -85,7 +84,7 @@ func (c conditions) accepted() bool {
 	return false
 }
 
-func readGateway(r *reader, raw []byte) (object, error) {
+func readGateway(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -103,8 +102,8 @@ func readGateway(r *reader, raw []byte) (object, error) {
 			} `json:"addresses"`
 		} `json:"status"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	g := &gateway{
 		class:    intern(in.Spec.GatewayClassName),
@@ -119,10 +118,10 @@ func readGateway(r *reader, raw []byte) (object, error) {
 		addresses = append(addresses, a.Value)
 	}
 	g.addresses = targets(addresses...)
-	return g, nil
+	return in.Metadata, g, nil
 }
 
-func readListenerSet(r *reader, raw []byte) (object, error) {
+func readListenerSet(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -140,8 +139,8 @@ func readListenerSet(r *reader, raw []byte) (object, error) {
 			} `json:"listeners"`
 		} `json:"status"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	set := &listenerSet{
 		gateway:  key{intern(cmp.Or(in.Spec.ParentRef.Namespace, in.Metadata.Namespace)), in.Spec.ParentRef.Name},
@@ -159,7 +158,7 @@ func readListenerSet(r *reader, raw []byte) (object, error) {
 			set.listeners = append(set.listeners, l.read())
 		}
 	}
-	return set, nil
+	return in.Metadata, set, nil
 }
 
 // allows reports whether the Gateway takes listeners from a ListenerSet of that namespace. A selector is

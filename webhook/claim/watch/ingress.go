@@ -2,7 +2,6 @@ package watch
 
 import (
 	"cmp"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -34,7 +33,7 @@ func (l *loadBalancer) targets() []string {
 
 // readIngress: hosts are those of rules, tls and the hostname annotation, unless ingress-hostname-source
 // restricts them.
-func readIngress(r *reader, raw []byte) (object, error) {
+func readIngress(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -48,8 +47,8 @@ func readIngress(r *reader, raw []byte) (object, error) {
 		} `json:"spec"`
 		Status loadBalancer `json:"status"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	m := &in.Metadata
 	c := r.base("ingress", m)
@@ -78,9 +77,9 @@ func readIngress(r *reader, raw []byte) (object, error) {
 	}
 	c.IngressClass = intern(cmp.Or(in.Spec.IngressClassName, m.Annotations[ingressClassAnnotation]))
 	if c.IngressClass == "" {
-		return &classlessIngress{c}, nil
+		return in.Metadata, &classlessIngress{c}, nil
 	}
-	return fixed{c}, nil
+	return in.Metadata, fixed{c}, nil
 }
 
 // classlessIngress names no class: it belongs to the default one of the moment.
@@ -104,12 +103,15 @@ type ingressClass struct {
 
 func (*ingressClass) claim(*store) *claim.Claim { return nil }
 
-func readIngressClass(_ *reader, raw []byte) (object, error) {
-	m, err := readMeta(raw)
-	if err != nil {
-		return nil, err
+func readIngressClass(_ *reader, read decode) (meta, object, error) {
+	var in struct {
+		Metadata meta `json:"metadata"`
 	}
-	return &ingressClass{m.Annotations[defaultClassAnnotation] == "true", m.CreationTimestamp}, nil
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
+	}
+	m := in.Metadata
+	return m, &ingressClass{m.Annotations[defaultClassAnnotation] == "true", m.CreationTimestamp}, nil
 }
 
 // defaultClass picks as the API server does at admission: of several defaults the newest, of equally old

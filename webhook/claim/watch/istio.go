@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ type istioGateway struct {
 	selector map[string]string
 }
 
-func readIstioGateway(r *reader, raw []byte) (object, error) {
+func readIstioGateway(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -26,8 +25,8 @@ func readIstioGateway(r *reader, raw []byte) (object, error) {
 			} `json:"servers"`
 		} `json:"spec"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	m := &in.Metadata
 	g := &istioGateway{of: r.base("gateway", m), selector: in.Spec.Selector}
@@ -41,7 +40,7 @@ func readIstioGateway(r *reader, raw []byte) (object, error) {
 	if !r.ignored(m) {
 		g.of.Hosts = hosts(append(withoutNamespaces(g.servers), r.hostnames(m, "hostname")...)...)
 	}
-	return g, nil
+	return in.Metadata, g, nil
 }
 
 func (g *istioGateway) claim(s *store) *claim.Claim {
@@ -71,7 +70,7 @@ type virtualService struct {
 	exportTo []string
 }
 
-func readVirtualService(r *reader, raw []byte) (object, error) {
+func readVirtualService(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -80,8 +79,8 @@ func readVirtualService(r *reader, raw []byte) (object, error) {
 			ExportTo []string `json:"exportTo"`
 		} `json:"spec"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	m := &in.Metadata
 	v := &virtualService{of: r.base("virtualservice", m), exportTo: in.Spec.ExportTo}
@@ -94,7 +93,7 @@ func readVirtualService(r *reader, raw []byte) (object, error) {
 			v.gateways = append(v.gateways, reference(g, m.Namespace))
 		}
 	}
-	return v, nil
+	return in.Metadata, v, nil
 }
 
 func (v *virtualService) claim(s *store) *claim.Claim {

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,15 +36,6 @@ type meta struct {
 }
 
 func (m *meta) key() key { return key{intern(m.Namespace), m.Name} }
-
-// readMeta reads the metadata alone, of an object that cannot be read in full.
-func readMeta(raw []byte) (meta, error) {
-	var o struct {
-		Metadata meta `json:"metadata"`
-	}
-	err := json.Unmarshal(raw, &o)
-	return o.Metadata, err
-}
 
 // base starts the claim of an object.
 func (r *reader) base(kind string, m *meta) *claim.Claim {

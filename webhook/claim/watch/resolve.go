@@ -127,7 +127,7 @@ func (w *Watcher) fetch(ctx context.Context, f *feed, l lookup) error {
 	case err != nil:
 		return err
 	}
-	_, o, err := f.readObject(f.reader, raw)
+	_, o, err := f.readObject(f.reader, func(into any) error { return json.Unmarshal(raw, into) })
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ type resource struct {
 	group    string   // "" is the core group
 	versions []string // the first one served is used
 	plural   string
-	read     func(r *reader, raw []byte) (object, error)
+	read     func(r *reader, read decode) (meta, object, error)
 	affects  []string // ids of resources whose claims depend on this one's objects
 }
 

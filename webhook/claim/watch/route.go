@@ -2,7 +2,6 @@ package watch
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -68,7 +67,7 @@ func (p rawParent) read(namespace string) (out parent, ok bool) {
 	return out, true
 }
 
-func (p routeProtocol) read(r *reader, raw []byte) (object, error) {
+func (p routeProtocol) read(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -82,8 +81,8 @@ func (p routeProtocol) read(r *reader, raw []byte) (object, error) {
 			} `json:"parents"`
 		} `json:"status"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	m := &in.Metadata
 	out := &route{of: r.base(p.kind, m), protocols: p.protocols}
@@ -104,7 +103,7 @@ func (p routeProtocol) read(r *reader, raw []byte) (object, error) {
 			out.parents = append(out.parents, p)
 		}
 	}
-	return out, nil
+	return in.Metadata, out, nil
 }
 
 // routeHosts are the names a Route asks for, as its gateway-hostname-source annotation selects them.

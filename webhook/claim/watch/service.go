@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"encoding/json"
 	"maps"
 
 	"github.com/spokedns/spokedns/webhook/claim"
@@ -19,7 +18,7 @@ func (s *service) claim(*store) *claim.Claim { return s.of }
 
 // readService: the hostname annotation publishes the load balancer, internal-hostname the cluster
 // address. Headless and NodePort Services publish pods and nodes, which are not watched.
-func readService(r *reader, raw []byte) (object, error) {
+func readService(r *reader, read decode) (meta, object, error) {
 	var in struct {
 		Metadata meta `json:"metadata"`
 		Spec     struct {
@@ -31,8 +30,8 @@ func readService(r *reader, raw []byte) (object, error) {
 		} `json:"spec"`
 		Status loadBalancer `json:"status"`
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, err
+	if err := read(&in); err != nil {
+		return in.Metadata, nil, err
 	}
 	m := &in.Metadata
 	external := targets(in.Spec.ExternalIPs...)
@@ -73,9 +72,9 @@ func readService(r *reader, raw []byte) (object, error) {
 		}
 	}
 	if len(external) == 0 || len(in.Spec.Selector) == 0 {
-		return fixed{c}, nil
+		return in.Metadata, fixed{c}, nil
 	}
-	return &service{c, in.Spec.Selector, external}, nil
+	return in.Metadata, &service{c, in.Spec.Selector, external}, nil
 }
 
 // servicesSelecting returns the addresses of the Services whose selector has every pair of the given one.

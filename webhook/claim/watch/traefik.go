@@ -1,14 +1,13 @@
 package watch
 
 import (
-	"encoding/json"
 	"strings"
 )
 
 // readIngressRoute reads Traefik's routers: hosts are those in the rules' Host, HostSNI and HostHeader
 // matchers and the hostname annotation, targets those of the target annotation; there is no status.
-func readIngressRoute(kind string) func(*reader, []byte) (object, error) {
-	return func(r *reader, raw []byte) (object, error) {
+func readIngressRoute(kind string) func(*reader, decode) (meta, object, error) {
+	return func(r *reader, read decode) (meta, object, error) {
 		var in struct {
 			Metadata meta `json:"metadata"`
 			Spec     struct {
@@ -17,8 +16,8 @@ func readIngressRoute(kind string) func(*reader, []byte) (object, error) {
 				} `json:"routes"`
 			} `json:"spec"`
 		}
-		if err := json.Unmarshal(raw, &in); err != nil {
-			return nil, err
+		if err := read(&in); err != nil {
+			return in.Metadata, nil, err
 		}
 		c := r.base(kind, &in.Metadata)
 		c.Targets = r.targetAnnotation(&in.Metadata)
@@ -27,7 +26,7 @@ func readIngressRoute(kind string) func(*reader, []byte) (object, error) {
 			names = append(names, matchedHosts(route.Match)...)
 		}
 		c.Hosts = hosts(names...)
-		return fixed{c}, nil
+		return in.Metadata, fixed{c}, nil
 	}
 }
 
