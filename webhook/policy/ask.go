@@ -47,6 +47,29 @@ func (r *run) gatherAsks(host string, group []entry) (claims []*claim.Claim, mis
 		}
 	}
 	found := len(r.asks)
+	missing = r.followLabels(host, group)
+	if len(r.asks) == 0 {
+		if missing != "" {
+			return nil, missing
+		}
+		r.asks = append(r.asks, anonymous(group))
+	}
+	if len(r.asks) > found {
+		slices.SortFunc(r.asks, func(a, b ask) int { return a.claim.Compare(b.claim.Ref) })
+		claims = make([]*claim.Claim, len(r.asks))
+		for i := range r.asks {
+			claims[i] = r.asks[i].claim
+		}
+	}
+	for i := range r.asks {
+		r.settle(&r.asks[i])
+	}
+	return claims, ""
+}
+
+// followLabels adds the claims that only the labels of the endpoints lead to, and the overrides that
+// travel with endpoints. missing names an object that should be known and is not.
+func (r *run) followLabels(host string, group []entry) (missing string) {
 	for _, e := range group {
 		label := e.ep.Labels[endpoint.ResourceLabelKey]
 		if label == "" {
@@ -70,27 +93,11 @@ func (r *run) gatherAsks(host string, group []entry) (claims []*claim.Claim, mis
 			a.texts.fromProperties(e.ep.ProviderSpecific)
 		}
 	}
-	if len(r.asks) == 0 {
-		if missing != "" {
-			return nil, missing
-		}
-		r.asks = append(r.asks, r.anonymous(group))
-	}
-	if len(r.asks) > found {
-		slices.SortFunc(r.asks, func(a, b ask) int { return a.claim.Compare(b.claim.Ref) })
-		claims = make([]*claim.Claim, len(r.asks))
-		for i := range r.asks {
-			claims[i] = r.asks[i].claim
-		}
-	}
-	for i := range r.asks {
-		r.settle(&r.asks[i])
-	}
-	return claims, ""
+	return missing
 }
 
 // anonymous is the claim of endpoints that do not say whose they are.
-func (r *run) anonymous(group []entry) ask {
+func anonymous(group []entry) ask {
 	a := ask{claim: &claim.Claim{}, bare: true}
 	for _, e := range group {
 		a.texts.fromProperties(e.ep.ProviderSpecific)

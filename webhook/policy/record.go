@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,40 +62,32 @@ func (r *run) newRec(name string, ep *endpoint.Endpoint) rec {
 	return out
 }
 
-// merge adds what another endpoint says about the same record. The order of merging does not matter.
-func (r *rec) merge(o *rec) {
-	r.targets = sorted(slices.Concat(r.targets, o.targets))
-	if r.ttl <= 0 || o.ttl > 0 && o.ttl < r.ttl {
-		r.ttl = o.ttl
-	}
-	if len(o.labels) > 0 {
-		labels := maps.Clone(r.labels)
-		if labels == nil {
-			labels = map[string]string{}
+// merged is what several endpoints say about one record. Their order does not matter.
+func merged(recs []rec) rec {
+	out := recs[0]
+	out.targets, out.props, out.labels = nil, nil, map[string]string{}
+	for i := range recs {
+		rc := &recs[i]
+		out.targets = append(out.targets, rc.targets...)
+		out.props = append(out.props, rc.props...)
+		if out.ttl <= 0 || rc.ttl > 0 && rc.ttl < out.ttl {
+			out.ttl = rc.ttl
 		}
-		for k, v := range o.labels {
-			if have, ok := labels[k]; !ok || v < have {
-				labels[k] = v
+		for k, v := range rc.labels {
+			if have, ok := out.labels[k]; !ok || v < have {
+				out.labels[k] = v
 			}
 		}
-		r.labels = labels
+		if out.bad == nil || rc.bad != nil && rc.bad.Error() < out.bad.Error() {
+			out.bad = rc.bad
+		}
 	}
-	r.props = mergeProperties(r.props, o.props)
-	if r.bad == nil || o.bad != nil && o.bad.Error() < r.bad.Error() {
-		r.bad = o.bad
-	}
-}
-
-// mergeProperties returns the properties of both, by name; where they differ the smaller value wins.
-func mergeProperties(a, b endpoint.ProviderSpecific) endpoint.ProviderSpecific {
-	if len(a)+len(b) == 0 {
-		return nil
-	}
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(x, y endpoint.ProviderSpecificProperty) int {
-		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Value, y.Value))
+	out.targets = sorted(out.targets)
+	slices.SortFunc(out.props, func(a, b endpoint.ProviderSpecificProperty) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
 	})
-	return slices.CompactFunc(all, func(x, y endpoint.ProviderSpecificProperty) bool { return x.Name == y.Name })
+	out.props = slices.CompactFunc(out.props, func(a, b endpoint.ProviderSpecificProperty) bool { return a.Name == b.Name })
+	return out
 }
 
 // gatherRecs fills r.recs with the records of one host.
@@ -114,16 +105,18 @@ func mergeRecs(recs []rec) []rec {
 		return recs
 	}
 	slices.SortFunc(recs, func(a, b rec) int { return a.compare(&b) })
-	last := 0
-	for i := 1; i < len(recs); i++ {
-		if recs[last].compare(&recs[i]) == 0 {
-			recs[last].merge(&recs[i])
-			continue
+	kept := 0
+	for i := 0; i < len(recs); {
+		n := i + 1
+		for n < len(recs) && recs[n].compare(&recs[i]) == 0 {
+			n++
 		}
-		last++
-		recs[last] = recs[i]
+		if recs[kept] = recs[i]; n > i+1 {
+			recs[kept] = merged(recs[i:n])
+		}
+		kept, i = kept+1, n
 	}
-	return recs[:last+1]
+	return recs[:kept]
 }
 
 // recsOf returns the records that the view may publish.

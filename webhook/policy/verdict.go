@@ -102,8 +102,8 @@ func (r *run) decide(v *view, host string, recs []rec) verdict {
 // of returns the possible outcomes of claim i.
 func (r *run) of(i int) []outcome { return r.outcomes[r.spans[i]:r.spans[i+1]] }
 
-// dropped reports whether claim i is left out of the view.
-func (r *run) dropped(i int) bool { return r.of(i)[0].action == Drop }
+// dropped reports whether claim i is left out of the view for certain.
+func (r *run) dropped(i int) bool { return len(r.of(i)) == 1 && r.of(i)[0].action == Drop }
 
 // winner is the outcome that decides for the host, among the claims whose outcome is certain; nil when
 // there is none. differ reports whether they disagree.
