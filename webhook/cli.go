@@ -23,7 +23,7 @@ Give either a configuration file (--config) or, for one zone, one backend and on
 // commandLine is everything that can be given by flag or environment. The environment variable of a
 // flag is its name in upper case: --log-level is LOG_LEVEL.
 type commandLine struct {
-	Config      string           `type:"path" placeholder:"FILE" group:"Configuration" help:"Configuration file in YAML. It is followed: a changed file is put into use without a restart, a wrong one is refused and reported."`
+	Config      string           `placeholder:"FILE" group:"Configuration" help:"Configuration file in YAML. It is followed: a changed file is put into use without a restart, a wrong one is refused and reported."`
 	Check       bool             `group:"Configuration" env:"-" help:"Check the configuration, say what its rules mean, and exit."`
 	PrintConfig bool             `group:"Configuration" env:"-" help:"Print the configuration in effect as a file, without secrets, and exit."`
 	Version     kong.VersionFlag `group:"Configuration" env:"-" help:"Print the version and exit."`

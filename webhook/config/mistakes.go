@@ -78,7 +78,7 @@ type wrong struct {
 // mistakes merges what decoding and validation found. A validation error about something that could
 // not even be decoded is left out: it would only repeat the mistake in other words.
 func (d *decoder) mistakes(name string, src []byte, invalid error) error {
-	lines := strings.Split(d.conceal(string(src)), "\n")
+	lines := strings.Split(strings.TrimRight(d.conceal(string(src)), "\n"), "\n")
 	var out Mistakes
 	add := func(pos *token.Position, e *setting.Error) {
 		if isSecret(e.Field[strings.LastIndexByte(e.Field, '.')+1:]) && e.Value != "" {

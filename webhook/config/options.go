@@ -31,14 +31,14 @@ type Server struct {
 
 // TLS encrypts the webhook protocol, for an external-dns that is not in the same pod.
 type TLS struct {
-	CertFile string `yaml:"certFile" type:"path" placeholder:"FILE" help:"Certificate chain of the webhook protocol, in PEM; only needed when external-dns is not in the same pod."`
-	KeyFile  string `yaml:"keyFile" type:"path" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	CertFile string `yaml:"certFile" placeholder:"FILE" help:"Certificate chain of the webhook protocol, in PEM; only needed when external-dns is not in the same pod."`
+	KeyFile  string `yaml:"keyFile" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
 }
 
 // BasicAuth asks for a password on the webhook protocol.
 type BasicAuth struct {
 	Username     string `yaml:"username" placeholder:"NAME" help:"User that external-dns gives in its --webhook-provider-url."`
-	PasswordFile string `yaml:"passwordFile" type:"path" placeholder:"FILE" help:"File with the password."`
+	PasswordFile string `yaml:"passwordFile" placeholder:"FILE" help:"File with the password."`
 }
 
 // Rails stop what looks like an accident.
