@@ -118,7 +118,7 @@ func (t TLS) client(endpoint string) (*tls.Config, error) {
 	if !strings.HasPrefix(endpoint, "https://") {
 		return nil, nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CAFile != "" {
 		pem, err := os.ReadFile(t.CAFile)
 		if err != nil {

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 )
 
 // dialer opens the one connection that all zones share, when it is first needed and again after it was
@@ -49,11 +51,14 @@ func (d *dialer) get(ctx context.Context) (*conn, error) {
 	reconnect := grpc.ConnectParams{MinConnectTimeout: d.cfg.Timeout, Backoff: backoff.Config{
 		BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
 	}}
+	options := []grpc.DialOption{grpc.WithConnectParams(reconnect)}
+	if d.cfg.TLS.ServerName != "" {
+		options = append(options, grpc.WithTransportCredentials(named{credentials.NewTLS(tls), d.cfg.TLS.ServerName}))
+	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: d.cfg.Endpoints, TLS: tls, Username: d.cfg.Username, Password: password,
 		DialTimeout: d.cfg.Timeout, DialKeepAliveTime: 30 * time.Second, DialKeepAliveTimeout: d.cfg.Timeout,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect)},
-		Context:     d.life, Logger: zap.NewNop(),
+		DialOptions: options, Context: d.life, Logger: zap.NewNop(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
@@ -96,4 +101,21 @@ func (c *conn) commit(ctx context.Context, cmps []clientv3.Cmp, ops []clientv3.O
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return c.Txn(ctx).If(cmps...).Then(ops...).Commit()
+}
+
+// named are TLS credentials for servers whose certificate has another name than their URL; gRPC by
+// itself insists on the URL's.
+type named struct {
+	credentials.TransportCredentials
+	server string
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (n named) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.server, raw)
+}
+
+// Clone implements credentials.TransportCredentials.
+func (n named) Clone() credentials.TransportCredentials {
+	return named{n.TransportCredentials.Clone(), n.server}
 }
