@@ -195,6 +195,11 @@ func (p *Provider) logMade(ctx context.Context, entries []*entry, out *outcome) 
 		p.log.InfoContext(ctx, "changes applied", "made", len(entries)-out.missing(), "of", len(entries))
 	}
 	logged := p.log.Enabled(ctx, level)
+	type series struct {
+		view     *View
+		zone, op string
+	}
+	made := map[series]int{}
 	for _, x := range entries {
 		if out.failed(x) {
 			continue
@@ -202,7 +207,10 @@ func (p *Provider) logMade(ctx context.Context, entries []*entry, out *outcome) 
 		if logged {
 			p.log.Log(ctx, level, "changed", "view", x.view.Name, "zone", x.zone, "op", x.op(), "record", x.key.String(), "values", x.values())
 		}
-		p.config.Metrics.changes.WithLabelValues(x.view.Name, x.zone, x.op(), "success").Inc()
+		made[series{x.view, x.zone, x.op()}]++
+	}
+	for s, n := range made {
+		p.config.Metrics.changes.WithLabelValues(s.view.Name, s.zone, s.op, "success").Add(float64(n))
 	}
 }
 

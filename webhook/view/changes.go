@@ -79,8 +79,10 @@ func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
 		return
 	}
 	r, err := v.rrsetOf(e, own)
-	if name, bad := backend.Name(r.Name); bad == nil {
-		r.Name = name
+	if err != nil {
+		if name, bad := backend.Name(r.Name); bad == nil {
+			r.Name = name
+		}
 	}
 	r = apart(r)
 	x := in.entry(v, r.Key)

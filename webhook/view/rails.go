@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"strings"
 	"sync"
@@ -168,9 +169,22 @@ func (r *repeats) note(ctx context.Context, log *slog.Logger, m *Metrics, entrie
 
 // hash tells changes apart.
 func (x *entry) hash() uint64 {
-	texts := append([]string{x.view.Name, x.op(), x.key.Name, x.key.Type, x.key.SetID}, x.values()...)
-	if x.new != nil {
-		texts = append(texts, x.new.TTL.String())
+	var h maphash.Hash
+	h.SetSeed(seed)
+	text := func(s string) {
+		_, _ = h.WriteString(s)
+		_ = h.WriteByte(0)
 	}
-	return hashOf(texts...)
+	text(x.view.Name)
+	text(x.op())
+	text(x.key.Name)
+	text(x.key.Type)
+	text(x.key.SetID)
+	if x.new != nil {
+		maphash.WriteComparable(&h, x.new.TTL)
+		for _, v := range x.new.Values {
+			text(v)
+		}
+	}
+	return h.Sum64()
 }
