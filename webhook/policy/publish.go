@@ -64,7 +64,7 @@ func (p *publisher) other(rc *rec) error {
 // its label names, because endpoints are merged within one kind.
 func (p *publisher) droppedKind(rc *rec) bool {
 	dropped := false
-	kind := labelKind(rc.labels)
+	kind := kindOf(rc.labels[endpoint.ResourceLabelKey])
 	for i := range p.run.asks {
 		if p.run.asks[i].claim.Kind != kind {
 			continue
@@ -224,7 +224,7 @@ func (p *publisher) setID(own string) string {
 // kind the record has come from, because the label itself is chosen by chance.
 func (p *publisher) labels(rc *rec) map[string]string {
 	label := rc.labels[endpoint.ResourceLabelKey]
-	ref := p.resource(labelKind(rc.labels))
+	ref := p.resource(kindOf(label))
 	if ref == nil || refIs(ref, label) {
 		return rc.labels
 	}
@@ -254,7 +254,8 @@ func (p *publisher) resource(kind string) *claim.Ref {
 	return lowest
 }
 
-func labelKind(labels map[string]string) string {
-	kind, _, _ := strings.Cut(labels[endpoint.ResourceLabelKey], "/")
+// kindOf is the kind of object that a "resource" label names.
+func kindOf(label string) string {
+	kind, _, _ := strings.Cut(label, "/")
 	return strings.ToLower(kind)
 }
