@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -118,7 +119,7 @@ type row struct {
 	right            bool
 }
 
-// tell deploys the samples and waits for the answers; wrong ones are shown, not hidden.
+// tell deploys the samples and waits for the answers.
 func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
 	lines := story()
 	var rows []row
@@ -128,21 +129,17 @@ func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = out.step("first answers", func() error {
-		_ = stack.Eventually(ctx, 30*time.Second, func(ctx context.Context) (err error) {
+	err = out.step("from there to the last right answer", func() error {
+		return stack.Eventually(ctx, 30*time.Second, func(ctx context.Context) (err error) {
 			rows, err = l.ask(ctx, lines)
 			if err == nil && slices.ContainsFunc(rows, func(r row) bool { return !r.right }) {
 				err = errWrong
 			}
 			return err
 		})
-		if rows == nil {
-			return fmt.Errorf("no answers:\n%s\n%s", l.webhook.LogTail(10), l.dns.LogTail(10))
-		}
-		return ctx.Err()
 	})
-	if err != nil {
-		return nil, err
+	if err != nil && !errors.Is(err, errWrong) { // wrong answers are shown, not hidden
+		return nil, fmt.Errorf("%w\n%s\n%s", err, l.webhook.LogTail(10), l.dns.LogTail(10))
 	}
 	rulings, err := askRules(ctx, l.webhook.API, lines)
 	if err != nil {

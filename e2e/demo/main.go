@@ -21,7 +21,9 @@ func main() {
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
-	case err == nil || interrupted && !*once:
+	case err == nil:
+	case interrupted:
+		os.Exit(130) // as a shell expects after Ctrl-C
 	case errors.Is(err, errWrong):
 		os.Exit(1)
 	default:
@@ -67,5 +69,8 @@ func run(ctx context.Context, out *screen, once bool) (err error) {
 	case err = <-l.broken:
 	}
 	out.printf("\n  Ending everything …")
+	cancel()
+	l.Close()
+	out.printf(" nothing is left running.\n")
 	return err
 }

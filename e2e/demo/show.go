@@ -11,13 +11,13 @@ func show(out *screen, rows []row) bool {
 			{text: r.host},
 			{text: r.claim},
 			{text: r.cluster, paint: out.dim},
-			{text: "public " + r.ruling.inWords("public", r.cluster) + ", internal " + r.ruling.inWords("internal", r.cluster)},
+			{text: r.ruling.inWords("public", r.cluster) + " | " + r.ruling.inWords("internal", r.cluster)},
 			seen(out, r.public, r.line.public, &right),
 			seen(out, r.internal, r.line.internal, &right),
 		})
 	}
 	out.printf("\n")
-	out.table([]string{"HOST", "KUBERNETES SAYS", "", "THE RULES SAY", "PUBLIC DNS", "INTERNAL DNS"}, cells)
+	out.table([]string{"HOST", "KUBERNETES SAYS", "", "RULES: PUBLIC | INTERNAL", "PUBLIC DNS", "INTERNAL DNS"}, cells)
 	if total := 2 * len(rows); right == total {
 		out.printf("\n  %s\n\n", out.green("All answers are right: the world gets the hub, the inside gets the spoke, nothing private leaks."))
 		return true

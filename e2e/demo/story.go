@@ -49,11 +49,11 @@ type line struct {
 
 func story() []line {
 	return []line{
-		{"shop.example.org", "A", "Ingress, class nginx", "ingress/default/shop", ingressAddress, hubAddress, ingressAddress},
-		{"admin.example.org", "A", "Ingress, class nginx-internal", "ingress/default/admin", internalAddress, "", internalAddress},
-		{"api.example.org", "A", "HTTPRoute on a Gateway", "httproute/default/api", gatewayAddress, hubAddress, gatewayAddress},
-		{"mqtt.example.org", "A", "Service, LoadBalancer", "service/default/mqtt", serviceAddress, hubAddress, serviceAddress},
-		{"mqtt.example.org", "AAAA", "  its IPv6 address", "service/default/mqtt", serviceAddress6, "", serviceAddress6},
+		{"shop.example.org", "A", "Ingress nginx", "ingress/default/shop", ingressAddress, hubAddress, ingressAddress},
+		{"admin.example.org", "A", "Ingress nginx-internal", "ingress/default/admin", internalAddress, "", internalAddress},
+		{"api.example.org", "A", "HTTPRoute, Gateway", "httproute/default/api", gatewayAddress, hubAddress, gatewayAddress},
+		{"mqtt.example.org", "A", "LoadBalancer Service", "service/default/mqtt", serviceAddress, hubAddress, serviceAddress},
+		{"mqtt.example.org", "AAAA", "  its IPv6", "service/default/mqtt", serviceAddress6, "", serviceAddress6},
 	}
 }
 

@@ -23,22 +23,22 @@ func TestDNSEndpoint(t *testing.T) {
 			x.Sources = append(x.Sources, "crd")
 			x.ExtraArgs = append(x.ExtraArgs, managed("A", "AAAA", "CNAME", "MX", "SRV", "TXT")...)
 			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, x)
-			mail := &endpoint.Endpoint{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 mx1.example.net", "20 mx2.example.net"}}
+			mail := &endpoint.Endpoint{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 " + s.name("mx1"), "20 " + s.name("mx2")}}
 			s.apply(dnsEndpoint{name: "records", records: []*endpoint.Endpoint{
 				mail,
 				{DNSName: "note", RecordType: "TXT", Targets: endpoint.Targets{"v=spf1 -all"}},
 				{DNSName: "host", RecordType: "A", Targets: endpoint.Targets{"10.1.0.40"}, RecordTTL: 120},
 			}})
-			dns.answers("mail", "MX", "10 mx1.example.net", "20 mx2.example.net")
+			dns.answers("mail", "MX", "10 "+s.name("mx1"), "20 "+s.name("mx2"))
 			dns.answers("_sip._tcp", "SRV", "10 60 5060 sip.example.net")
 			dns.answers("note", "TXT", "v=spf1 -all")
 			dns.answers("host", "A", hub4)
 			dns.holdsTTL("host", "A", "2m")
 
-			mail.Targets = endpoint.Targets{"10 mx3.example.net"}
+			mail.Targets = endpoint.Targets{"10 " + s.name("mx3")}
 			s.apply(dnsEndpoint{name: "records", records: []*endpoint.Endpoint{mail}})
 			sip.serve()
-			dns.answers("mail", "MX", "10 mx3.example.net")
+			dns.answers("mail", "MX", "10 "+s.name("mx3"))
 			dns.answers("_sip._tcp", "SRV")
 			dns.answers("host", "A")
 			s.settle()

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if together.parts != nil {
 		together.Close()
+		if code != 0 {
+			together.PrintLogs(os.Stderr, 15)
+		}
 		_ = os.RemoveAll(together.Dir)
 	}
 	os.Exit(code)

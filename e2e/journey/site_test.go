@@ -172,31 +172,6 @@ func (s *site) startExternalDNS(c stack.ExternalDNSConfig) {
 	s.must(err)
 }
 
-// server is one DNS server as a test asks it.
-type server struct {
-	*site
-	addr string
-}
-
-// answers waits until the server answers for the host with exactly these values; with none, until there
-// are no such records.
-func (v server) answers(host, typ string, values ...string) {
-	v.Helper()
-	if err := stack.EventuallyAnswers(v.ctx, soon, v.addr, v.name(host), typ, values...); err != nil {
-		v.Fatal(err)
-	}
-}
-
-// holds checks that the server answers with exactly these values now.
-func (v server) holds(host, typ string, values ...string) {
-	v.Helper()
-	got, err := stack.Query(v.ctx, v.addr, v.name(host), typ)
-	v.must(err)
-	if want := slices.Sorted(slices.Values(values)); !slices.Equal(got, want) {
-		v.Errorf("%s %s is %q, want %q", v.name(host), typ, got, want)
-	}
-}
-
 // loops reads external-dns's counters.
 func (s *site) loops() stack.Loops {
 	s.Helper()
@@ -266,16 +241,6 @@ func (s *site) logged(p *stack.Part, texts ...string) {
 		}
 		return fmt.Errorf("no line of %s holds all of %q; its last ones:\n%s", p.Name, texts, p.LogTail(15))
 	}))
-}
-
-// holdsTTL checks the TTL of the answer.
-func (v server) holdsTTL(host, typ, want string) {
-	v.Helper()
-	ttl, err := stack.QueryTTL(v.ctx, v.addr, v.name(host), typ)
-	v.must(err)
-	if d, err := time.ParseDuration(want); err != nil || ttl != d {
-		v.Errorf("the TTL of %s %s is %s, want %s", v.name(host), typ, ttl, want)
-	}
 }
 
 // reload gives the running webhook another configuration and waits until it is in use.

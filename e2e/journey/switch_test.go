@@ -54,10 +54,7 @@ func (v server) watchForGap(ctx context.Context, host string) error {
 	for asked := 1; ctx.Err() == nil; asked++ {
 		in, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(dns.Fqdn(v.name(host)), dns.TypeA), v.addr)
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
+		case err != nil: // no answer is not the answer that there is no such name
 		case in.Rcode != dns.RcodeSuccess || len(in.Answer) == 0:
 			return fmt.Errorf("question %d for %s was answered with %s and %d records",
 				asked, v.name(host), dns.RcodeToString[in.Rcode], len(in.Answer))

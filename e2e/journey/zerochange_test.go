@@ -29,7 +29,7 @@ func TestSecondRunChangesNothing(t *testing.T) {
 				gateway{name: "edge", class: "envoy", at: []string{"10.1.0.20"}},
 				httpRoute{name: "api", gateway: "edge", hosts: []string{"api"}},
 				dnsEndpoint{name: "records", records: []*endpoint.Endpoint{
-					{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 mx1.example.net", "20 mx2.example.net"}},
+					{DNSName: "mail", RecordType: "MX", Targets: endpoint.Targets{"10 " + s.name("mx1"), "20 " + s.name("mx2")}},
 				}},
 			)
 			dns.answers("mixed-case", "A", hub4)
@@ -37,7 +37,7 @@ func TestSecondRunChangesNothing(t *testing.T) {
 			dns.answers("admin", "AAAA", "fd00:1::b")
 			dns.answers("_sip._tcp", "SRV", "10 60 5060 sip.example.net")
 			dns.answers("named", "CNAME", "lb.cloud.example.net")
-			dns.answers("mail", "MX", "10 mx1.example.net", "20 mx2.example.net")
+			dns.answers("mail", "MX", "10 "+s.name("mx1"), "20 "+s.name("mx2"))
 			s.settle()
 			s.staysSettled(5)
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -40,9 +41,9 @@ func ForTest(t testing.TB) *Stack {
 	t.Cleanup(func() {
 		s.Close()
 		if t.Failed() {
-			for _, p := range s.parts {
-				t.Logf("--- %s\n%s", p.Name, p.LogTail(40))
-			}
+			var b strings.Builder
+			s.PrintLogs(&b, 40)
+			t.Log(b.String())
 		}
 	})
 	return s
@@ -55,6 +56,15 @@ func (s *Stack) Close() {
 	s.mu.Unlock()
 	for _, p := range slices.Backward(parts) {
 		p.Stop()
+	}
+}
+
+// PrintLogs writes the last n lines of every part's log.
+func (s *Stack) PrintLogs(w io.Writer, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.parts {
+		fmt.Fprintf(w, "--- %s\n%s\n", p.Name, p.LogTail(n))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // BuildWebhook builds our program from this checkout into dir and returns its path.
 func BuildWebhook(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "webhook")
+	path := filepath.Join(dir, "spokedns-webhook")
 	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./webhook")
 	build.Dir = Root()
 	if out, err := build.CombinedOutput(); err != nil {
