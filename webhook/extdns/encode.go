@@ -163,6 +163,8 @@ func appendEscaped(b []byte, c byte) []byte {
 }
 
 // special marks the ASCII bytes that cannot stand for themselves in a string of encoding/json.
+//
+//nolint:gochecknoglobals // a lookup table
 var special = func() (t [utf8.RuneSelf]bool) {
 	for c := range t {
 		t[c] = c < ' '

@@ -41,20 +41,18 @@ type Options struct {
 	MaxBody int64
 	// User and Password ask for HTTP Basic authentication when Password is not empty.
 	User, Password string
-	// Observe, when set, is told about every answered call: its route, status and duration.
-	Observe func(route Route, status int, took time.Duration)
+	// Observe, when set, is told about every answered call: one of the Call names, the status and the
+	// duration.
+	Observe func(call string, status int, took time.Duration)
 }
 
-// Route names a call of the protocol in logs and metrics.
-type Route string
-
-// The routes.
+// The calls of the protocol, as they are named in logs and to Observe.
 const (
-	RouteNegotiate Route = "negotiate" // GET /
-	RouteRecords   Route = "records"   // GET /records
-	RouteAdjust    Route = "adjust"    // POST /adjustendpoints
-	RouteApply     Route = "apply"     // POST /records
-	RouteOther     Route = "other"     // anything else
+	CallNegotiate = "negotiate" // GET /
+	CallRecords   = "records"   // GET /records
+	CallAdjust    = "adjust"    // POST /adjustendpoints
+	CallApply     = "apply"     // POST /records
+	CallOther     = "other"     // anything else
 )
 
 const (

@@ -26,12 +26,12 @@ func Handler(p Provider, o Options, log *slog.Logger) http.Handler {
 	}
 	h := &handler{provider: p, options: o, log: log}
 	r := chi.NewRouter()
-	r.Get("/", h.serve(RouteNegotiate, h.negotiate))
-	r.Get("/records", h.serve(RouteRecords, h.records))
-	r.Post("/records", h.serve(RouteApply, h.apply))
-	r.Post("/adjustendpoints", h.serve(RouteAdjust, h.adjust))
-	r.NotFound(h.serve(RouteOther, refuse(http.StatusNotFound)))
-	r.MethodNotAllowed(h.serve(RouteOther, refuse(http.StatusMethodNotAllowed)))
+	r.Get("/", h.serve(CallNegotiate, h.negotiate))
+	r.Get("/records", h.serve(CallRecords, h.records))
+	r.Post("/records", h.serve(CallApply, h.apply))
+	r.Post("/adjustendpoints", h.serve(CallAdjust, h.adjust))
+	r.NotFound(h.serve(CallOther, refuse(http.StatusNotFound)))
+	r.MethodNotAllowed(h.serve(CallOther, refuse(http.StatusMethodNotAllowed)))
 	return r
 }
 
@@ -107,7 +107,7 @@ func (h *handler) apply(ctx context.Context, body []byte) ([]byte, error) {
 }
 
 // serve answers one route. Everything a retry could heal is 503; see docs/design/protocol.md.
-func (h *handler) serve(route Route, do call) http.HandlerFunc {
+func (h *handler) serve(name string, do call) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		answer, err := h.answer(r, w, start, do)
@@ -115,7 +115,7 @@ func (h *handler) serve(route Route, do call) http.HandlerFunc {
 		switch {
 		case err != nil:
 			status = statusOf(err)
-			h.log.WarnContext(r.Context(), "call failed", "call", route, "status", status, "took", time.Since(start), "error", err)
+			h.log.WarnContext(r.Context(), "call failed", "call", name, "status", status, "took", time.Since(start), "error", err)
 			if status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Basic realm="spokedns"`)
 			}
@@ -126,13 +126,13 @@ func (h *handler) serve(route Route, do call) http.HandlerFunc {
 		default:
 			w.Header()["Content-Type"] = []string{MediaType}
 			if _, err := w.Write(answer); err != nil {
-				h.log.WarnContext(r.Context(), "the client did not take the answer", "call", route, "error", err)
+				h.log.WarnContext(r.Context(), "the client did not take the answer", "call", name, "error", err)
 			}
 		}
 		took := time.Since(start)
-		h.log.DebugContext(r.Context(), "call", "call", route, "status", status, "took", took, "in", r.ContentLength, "out", len(answer))
+		h.log.DebugContext(r.Context(), "call", "call", name, "status", status, "took", took, "in", r.ContentLength, "out", len(answer))
 		if h.options.Observe != nil {
-			h.options.Observe(route, status, took)
+			h.options.Observe(name, status, took)
 		}
 	}
 }

@@ -221,11 +221,11 @@ func TestRecordsAreEncodedOnce(t *testing.T) {
 
 func TestObserve(t *testing.T) {
 	var seen []string
-	o := extdns.Options{Observe: func(route extdns.Route, status int, took time.Duration) {
+	o := extdns.Options{Observe: func(call string, status int, took time.Duration) {
 		if took < 0 {
 			t.Errorf("took %v", took)
 		}
-		seen = append(seen, fmt.Sprintf("%s %d", route, status))
+		seen = append(seen, fmt.Sprintf("%s %d", call, status))
 	}}
 	h := handler(&fake{}, o)
 	do(h, request("GET", "/", ""))

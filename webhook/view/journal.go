@@ -15,46 +15,40 @@ const linesPerCall = 100
 // journal remembers what was decided and refused in the last Adjust, as hashes, so that the log tells
 // what changed and not a hundred thousand times what is as it was.
 type journal struct {
+	seed maphash.Seed
+
 	mu        sync.Mutex
 	decisions map[uint64]uint64 // view and host → decision
 	refusals  map[uint64]struct{}
 }
 
-// seed makes hashes comparable within the process.
-var seed = maphash.MakeSeed()
+// hash is of texts; their borders count.
+type hash struct{ maphash.Hash }
 
-// hashOf mixes texts; their borders count.
-func hashOf(texts ...string) uint64 {
-	var h maphash.Hash
+func newHash(seed maphash.Seed) *hash {
+	h := &hash{}
 	h.SetSeed(seed)
+	return h
+}
+
+func (h *hash) add(texts ...string) *hash {
 	for _, s := range texts {
 		_, _ = h.WriteString(s)
 		_ = h.WriteByte(0)
 	}
-	return h.Sum64()
+	return h
 }
 
-func hashDecision(d *policy.Decision) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	_, _ = h.WriteString(string(d.Action))
-	_ = h.WriteByte(byte(d.Rule))
-	_, _ = h.WriteString(d.Target)
+func (h *hash) decision(d *policy.Decision) *hash {
+	h.add(string(d.Action), d.Target)
+	maphash.WriteComparable(&h.Hash, d.Rule)
 	for _, c := range d.Claims {
-		_ = h.WriteByte(0)
-		_, _ = h.WriteString(c.Namespace)
-		_ = h.WriteByte('/')
-		_, _ = h.WriteString(c.Name)
+		h.add(c.Kind, c.Namespace, c.Name)
 	}
 	if d.Detail != nil {
-		_ = h.WriteByte(1)
-		_, _ = h.WriteString(d.Detail.Reason)
-		_, _ = h.WriteString(d.Detail.Conflict)
-		for _, s := range d.Detail.Ignored {
-			_, _ = h.WriteString(s)
-		}
+		h.add(d.Detail.Reason, d.Detail.Conflict).add(d.Detail.Ignored...)
 	}
-	return h.Sum64()
+	return h
 }
 
 // decided logs new and changed decisions, and counts all of them.
@@ -69,7 +63,7 @@ func (j *journal) decided(ctx context.Context, log *slog.Logger, m *Metrics, dec
 	for i := range decisions {
 		d := &decisions[i]
 		counts[[2]string{d.View, string(d.Action)}]++
-		key, value := hashOf(d.View, d.Host), hashDecision(d)
+		key, value := newHash(j.seed).add(d.View, d.Host).Sum64(), newHash(j.seed).decision(d).Sum64()
 		now[key] = value
 		old, known := j.decisions[key]
 		fresh := !known || old != value
@@ -107,7 +101,7 @@ func (j *journal) refused(ctx context.Context, log *slog.Logger, m *Metrics, ref
 	changed := 0
 	for _, r := range refusals {
 		counts[[2]string{r.view.Name, r.reason}]++
-		key := hashOf(r.view.Name, r.key.Name, r.key.Type, r.key.SetID, r.err.Error())
+		key := newHash(j.seed).add(r.view.Name, r.key.Name, r.key.Type, r.key.SetID, r.err.Error()).Sum64()
 		now[key] = struct{}{}
 		if _, known := j.refusals[key]; known {
 			continue

@@ -7,7 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spokedns/spokedns/webhook/backend"
-	"github.com/spokedns/spokedns/webhook/extdns"
 )
 
 // Metrics are what the webhook counts; docs/metrics.md explains each. They outlive the Providers that
@@ -62,9 +61,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 // Request counts an answered call; it is what extdns.Options.Observe wants.
-func (m *Metrics) Request(call extdns.Route, status int, took time.Duration) {
-	m.requests.WithLabelValues(string(call), strconv.Itoa(status)).Inc()
-	m.requestDuration.WithLabelValues(string(call)).Observe(took.Seconds())
+func (m *Metrics) Request(call string, status int, took time.Duration) {
+	m.requests.WithLabelValues(call, strconv.Itoa(status)).Inc()
+	m.requestDuration.WithLabelValues(call).Observe(took.Seconds())
 }
 
 // backend counts one list or apply of a zone.

@@ -8,7 +8,6 @@ import (
 	"sigs.k8s.io/external-dns/plan"
 
 	"github.com/spokedns/spokedns/webhook/backend"
-	"github.com/spokedns/spokedns/webhook/extdns"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/view"
 )
@@ -35,7 +34,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if _, err := r.Records(t.Context()); err == nil {
 		t.Error("records of a backend that is down")
 	}
-	metrics.Request(extdns.RouteRecords, 200, 0)
+	metrics.Request("records", 200, 0)
 
 	doc, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {

@@ -135,6 +135,8 @@ func owned(rrsets []backend.RRset, owner string) int {
 // repeats finds changes that are made and asked for again: something undoes them, or the backend does
 // not return what it was given.
 type repeats struct {
+	seed maphash.Seed
+
 	mu   sync.Mutex
 	made map[uint64]uint8 // change → how often in a row
 }
@@ -152,7 +154,7 @@ func (r *repeats) note(ctx context.Context, log *slog.Logger, m *Metrics, entrie
 		if out.failed(x) {
 			continue
 		}
-		key := x.hash()
+		key := x.hash(r.seed)
 		n := min(r.made[key]+1, 250)
 		made[key] = n
 		if n < tooOften {
@@ -168,23 +170,11 @@ func (r *repeats) note(ctx context.Context, log *slog.Logger, m *Metrics, entrie
 }
 
 // hash tells changes apart.
-func (x *entry) hash() uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	text := func(s string) {
-		_, _ = h.WriteString(s)
-		_ = h.WriteByte(0)
-	}
-	text(x.view.Name)
-	text(x.op())
-	text(x.key.Name)
-	text(x.key.Type)
-	text(x.key.SetID)
+func (x *entry) hash(seed maphash.Seed) uint64 {
+	h := newHash(seed).add(x.view.Name, x.op(), x.key.Name, x.key.Type, x.key.SetID)
 	if x.new != nil {
-		maphash.WriteComparable(&h, x.new.TTL)
-		for _, v := range x.new.Values {
-			text(v)
-		}
+		maphash.WriteComparable(&h.Hash, x.new.TTL)
+		h.add(x.new.Values...)
 	}
 	return h.Sum64()
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"slices"
 	"strings"
@@ -91,6 +92,7 @@ func New(c Config) (*Provider, error) {
 		c.MinDeletes = defaultMinDeletes
 	}
 	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1)}
+	p.journal.seed, p.repeats.seed = maphash.MakeSeed(), maphash.MakeSeed()
 	for i := range c.Views {
 		v := &c.Views[i]
 		if v.Backend == nil || len(v.Zones) == 0 {
