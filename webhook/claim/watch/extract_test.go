@@ -225,7 +225,7 @@ spec:
 			"httproute/shop/r", claim.Claim{Hosts: []string{"set.example.org"}, GatewayClasses: []string{"hub"}, Targets: both}},
 		"httproute: no such gateway, and a mesh's service": {
 			public + "---" + route("HTTPRoute", `hostnames: [www.example.org]`, ``, `{name: nowhere}`, `{group: "core", kind: Service, name: s}`),
-			"httproute/shop/r", claim.Claim{}},
+			"httproute/shop/r", claim.Claim{Unknown: "gateway shop/nowhere: not seen yet"}},
 		"grpcroute: a listener for its kind only": {
 			public + "---" + route("GRPCRoute", `hostnames: [grpc.example.com]`, ``, toPublic),
 			"grpcroute/shop/r", claim.Claim{Hosts: []string{"grpc.example.com"}, GatewayClasses: []string{"hub"}, Targets: both}},

@@ -117,3 +117,29 @@ func TestResolveFindsGatewaysOfRoutes(t *testing.T) {
 		t.Errorf("the claim is %+v, want one of class hub", got)
 	}
 }
+
+func TestGatewayThatDoesNotExistIsNoReasonToDoubt(t *testing.T) {
+	c := everything(t)
+	c.apply(t, strings.TrimSpace(public))
+	w := start(t, c, watch.Keep{})
+	c.apply(t, route("HTTPRoute", `hostnames: [www.example.org]`, ``, toPublic, `{name: nowhere}`))
+	ref := claim.Ref{Kind: "httproute", Namespace: "shop", Name: "r"}
+	hostsOf(t, w, ref.String(), "www.example.org")
+	if got := w.Snapshot().ByRef(ref).Unknown; got != "gateway shop/nowhere: not seen yet" {
+		t.Errorf("before it was looked for the class is unknown for %q", got)
+	}
+	if err := w.Resolve(t.Context(), []claim.Ref{ref}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Snapshot().ByRef(ref); got.Unknown != "" || len(got.GatewayClasses) != 1 {
+		t.Errorf("the claim is %+v, want one of class hub and no doubt", got)
+	}
+	c.apply(t, strings.NewReplacer("name: public", "name: nowhere", "infra", "shop", "hub", "late").Replace(
+		strings.TrimSpace(strings.Split(public, "\n---\n")[0])))
+	eventually(t, "of both classes", func() string {
+		if got := w.Snapshot().ByRef(ref).GatewayClasses; len(got) != 2 {
+			return fmt.Sprint("the classes are ", got)
+		}
+		return ""
+	})
+}

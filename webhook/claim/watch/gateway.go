@@ -175,8 +175,8 @@ type attachment struct {
 	targets   []string
 }
 
-// attach resolves a Route's parent. When it cannot be told because objects cannot be read, why says so;
-// a parent that does not exist resolves to nothing.
+// attach resolves a Route's parent. When it cannot be told because an object cannot be read, or has not
+// been seen and may yet exist, why says so; a parent that does not exist resolves to nothing.
 func (s *store) attach(p parent) (a *attachment, why string) {
 	if p.resource == gateways {
 		g, why := s.gateway(p.key)
@@ -185,12 +185,9 @@ func (s *store) attach(p parent) (a *attachment, why string) {
 		}
 		return &attachment{g.class, p.namespace, g.listeners, either(g.override, g.addresses)}, ""
 	}
-	if why := s.unknown(p.resource); why != "" {
-		return nil, "listener set " + p.String() + ": " + why
-	}
 	set, ok := s.kept[p.resource][p.key].(*listenerSet)
 	if !ok {
-		return nil, ""
+		return nil, s.missing("listener set", p.resource, p.key)
 	}
 	g, why := s.gateway(set.gateway)
 	if g == nil {
@@ -207,10 +204,19 @@ func (s *store) gateway(k key) (*gateway, string) {
 	if g, ok := s.kept[gateways][k].(*gateway); ok {
 		return g, ""
 	}
-	if why := s.unknown(gateways); why != "" {
-		return nil, "gateway " + k.String() + ": " + why
+	return nil, s.missing("gateway", gateways, k)
+}
+
+// missing says why an object is not in the store; empty when it does not exist.
+func (s *store) missing(what, id string, k key) string {
+	why := s.unknown(id)
+	switch {
+	case s.nowhere[lookup{id, k}], why == "" && s.state[id].State == Absent:
+		return ""
+	case why == "":
+		why = "not seen yet"
 	}
-	return nil, ""
+	return what + " " + k.String() + ": " + why
 }
 
 func either(lists ...[]string) []string {

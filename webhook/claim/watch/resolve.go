@@ -121,6 +121,7 @@ func (w *Watcher) fetch(ctx context.Context, f *feed, l lookup) error {
 	switch {
 	case refused(err, http.StatusNotFound):
 		w.missing.add(l, time.Now())
+		w.store.confirmMissing(f.resource, l.key)
 		return nil
 	case refused(err, http.StatusForbidden):
 		return nil // Watched, or Unknown, says so

@@ -28,6 +28,7 @@ type store struct {
 	kept     map[string]map[key]object // by resource id; fixed objects are in the index only
 	state    map[string]Status         // by resource id
 	awaiting map[lookup]int            // live lookups under way, by how many
+	nowhere  map[lookup]bool           // Gateways and ListenerSets that Routes name and that do not exist
 }
 
 // lookup is one object that is being asked for by name.
@@ -40,6 +41,7 @@ func newStore(all []*resource) *store {
 	s := &store{
 		index: claim.NewIndex(), byID: map[string]*resource{}, kept: map[string]map[key]object{},
 		state: map[string]Status{}, awaiting: map[lookup]int{},
+		nowhere: map[lookup]bool{},
 	}
 	for _, r := range all {
 		s.byID[r.id()] = r
@@ -121,16 +123,19 @@ func (s *store) fulfil(r *resource, k key, o object) {
 	}
 }
 
-// known reports whether the resource has that object.
-func (s *store) known(r *resource, k key) bool {
+// confirmMissing records that an object others refer to does not exist, as a live lookup found.
+func (s *store) confirmMissing(r *resource, k key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, kept := s.kept[r.id()][k]
-	return kept || r.kind != "" && s.index.Get(r.ref(k)) != nil
+	if len(r.affects) > 0 && s.kept[r.id()][k] == nil {
+		s.nowhere[lookup{r.id(), k}] = true
+		s.deriveAffected(r)
+	}
 }
 
 // set reports whether what others derive from the object has changed.
 func (s *store) set(r *resource, k key, o object) bool {
+	delete(s.nowhere, lookup{r.id(), k})
 	before, kept := s.kept[r.id()][k]
 	if _, isFixed := o.(fixed); !isFixed {
 		s.kept[r.id()][k] = o

@@ -125,6 +125,20 @@ func TestWatcherListsAgainWhenTheHistoryIsGone(t *testing.T) {
 	})
 }
 
+func TestWatchGoesOnAfterAnInterruption(t *testing.T) {
+	c := newCluster(t)
+	c.apply(t, front)
+	w := start(t, c, watch.Keep{})
+	for _, host := range []string{"one.example.org", "two.example.org"} {
+		c.server.CloseClientConnections()
+		c.apply(t, strings.ReplaceAll(front, "shop.example.org", host))
+		hostsOf(t, w, "ingress/shop/front", host)
+		if complete, reason := w.Snapshot().Watched("ingress"); !complete {
+			t.Errorf("a short interruption makes ingress unknown: %s", reason)
+		}
+	}
+}
+
 func TestMissingRightStopsNothingElse(t *testing.T) {
 	c := newCluster(t)
 	c.forbidden["/api/v1/services"] = true
