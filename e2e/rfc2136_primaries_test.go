@@ -40,6 +40,7 @@ func requireAnswers(t *testing.T, r backend.RRset, servers ...*stack.Named) {
 }
 
 func TestRFC2136PrimariesAreBothWritten(t *testing.T) {
+	t.Parallel()
 	first, second, b := twoPrimaries(t)
 	set := addressOf(1, "192.0.2.1")
 	mustApply(t, b, backend.Change{New: &set})
@@ -53,6 +54,7 @@ func TestRFC2136PrimariesAreBothWritten(t *testing.T) {
 }
 
 func TestRFC2136EmptiedPrimaryIsFilledAgain(t *testing.T) {
+	t.Parallel()
 	first, second, b := twoPrimaries(t)
 	changes := creations(50, "192.0.2.1")
 	mustApply(t, b, changes...)
@@ -72,6 +74,7 @@ func TestRFC2136EmptiedPrimaryIsFilledAgain(t *testing.T) {
 }
 
 func TestRFC2136OnePrimaryDown(t *testing.T) {
+	t.Parallel()
 	first, second, b := twoPrimaries(t)
 	set := addressOf(1, "192.0.2.1")
 	mustApply(t, b, backend.Change{New: &set})
@@ -100,6 +103,7 @@ func TestRFC2136OnePrimaryDown(t *testing.T) {
 }
 
 func TestRFC2136PrimariesWithOtherTTLs(t *testing.T) {
+	t.Parallel()
 	first, second, b := twoPrimaries(t)
 	set := addressOf(1, "192.0.2.1")
 	mustApply(t, b, backend.Change{New: &set})
@@ -118,6 +122,7 @@ func TestRFC2136PrimariesWithOtherTTLs(t *testing.T) {
 }
 
 func TestRFC2136ForeignRecordOnOnePrimary(t *testing.T) {
+	t.Parallel()
 	first, second, b := twoPrimaries(t)
 	mustList(t, b, 0)
 	foreign, ours := addressOf(1, "198.51.100.1"), addressOf(1, "192.0.2.1")

@@ -11,9 +11,10 @@ import (
 // proxy stands between a backend and a server and does to their connections what networks do.
 type proxy struct {
 	addr string
-	down atomic.Int64 // bytes the server sent so far
-	cut  atomic.Int64 // close a connection after so many bytes from the server; negative: never
-	mute atomic.Bool  // close a connection instead of passing on what the server sends
+	down atomic.Int64     // bytes the server sent so far
+	cut  atomic.Int64     // close a connection after so many bytes from the server; negative: never
+	mute atomic.Bool      // close a connection instead of passing on what the server sends
+	seen func(down int64) // called before bytes are passed on, with how many came before
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -25,7 +26,7 @@ func startProxy(t *testing.T, server string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: l.Addr().String()}
+	p := &proxy{addr: l.Addr().String(), seen: func(int64) {}}
 	p.cut.Store(-1)
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -72,6 +73,7 @@ func (p *proxy) serve(client net.Conn, server string) {
 		if err != nil || p.mute.Load() {
 			return
 		}
+		p.seen(p.down.Load())
 		if _, err := client.Write(buf[:n]); err != nil {
 			return
 		}

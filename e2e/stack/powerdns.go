@@ -52,7 +52,7 @@ func (s *Stack) PowerDNS(ctx context.Context, cfg PowerDNSConfig) (*PowerDNS, er
 	}
 	conf := fmt.Sprintf(`launch=gsqlite3
 gsqlite3-database=%[1]s/pdns.sqlite3
-gsqlite3-pragma-synchronous=1
+gsqlite3-pragma-synchronous=0
 local-address=127.0.0.1
 local-port=%[2]d
 socket-dir=%[1]s

@@ -1,6 +1,7 @@
 package rfc2136
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func (s *session) apply(ctx context.Context, units []*unit) error {
 	if err != nil {
 		return err
 	}
-	r := &run{session: s, pending: units, limit: len(units), message: message}
+	r := &run{session: s, pending: units, limit: cmp.Or(s.most, len(units)), message: message}
 	for len(r.pending) > 0 {
 		if ctx.Err() != nil {
 			r.errs = append(r.errs, backend.Unfinished(ctx, opUpdate, s.zone, r.rest(), r.made))
@@ -52,6 +53,9 @@ func (r *run) step(ctx context.Context) error {
 	code, err := r.send(ctx, r.message)
 	switch {
 	case err != nil:
+		if isSlow(err) { // the next call gives it less at once
+			r.most = max(1, n/4)
+		}
 		return err
 	case code == wire.NoError:
 		for range n {
@@ -59,6 +63,9 @@ func (r *run) step(ctx context.Context) error {
 			r.pending = r.pending[1:]
 		}
 		r.limit = max(1, min(2*r.limit, len(r.pending)))
+		if r.most *= 2; r.most > wire.MaxMessage {
+			r.most = 0
+		}
 		return nil
 	case code.Prerequisite():
 		return r.settle(ctx, n)

@@ -110,3 +110,38 @@ func TestLimitsFollowTheConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// The examples of the documentation are real ones.
+func TestDocumentedConfigurationIsValid(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/backends/rfc2136.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```yaml\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("%d examples on the page, want 2", len(blocks))
+	}
+	for _, block := range blocks {
+		text, _, _ := strings.Cut(block, "```")
+		var file struct {
+			Views []struct {
+				Backend struct {
+					RFC2136 rfc2136.Config `yaml:"rfc2136"`
+				} `yaml:"backend"`
+			} `yaml:"views"`
+		}
+		if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+			t.Fatal(err)
+		}
+		_, section, _ := strings.Cut(text, "      rfc2136:\n")
+		section, _, _ = strings.Cut(section, "    rules:")
+		var strict rfc2136.Config
+		if err := yaml.UnmarshalWithOptions([]byte(section), &strict, yaml.Strict()); err != nil {
+			t.Error(err)
+		}
+		if err := file.Views[0].Backend.RFC2136.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type session struct {
 	answered bool // conn has carried an answer
 	out, buf []byte
 	copy     *copied // nil: nothing known
+	most     int     // units in one message that the server answers in time; 0: any number
 }
 
 func newSession(s *server, zone string) *session {
@@ -201,9 +202,11 @@ func (s *session) watch(ctx context.Context) (stop func()) {
 type transportError struct {
 	addr, doing string
 	err         error
+	slow        bool // it was waited for, but not long enough
 }
 
 func (s *session) transportError(ctx context.Context, doing string, err error) error {
+	slow := s.conn != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded))
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
@@ -212,7 +215,7 @@ func (s *session) transportError(ctx context.Context, doing string, err error) e
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("no answer within %s (%w)", s.server.timeout, err)
 	}
-	return &transportError{s.server.addr, doing, err}
+	return &transportError{s.server.addr, doing, err, slow}
 }
 
 func (e *transportError) Error() string { return fmt.Sprintf("%s %s: %v", e.doing, e.addr, e.err) }
@@ -222,4 +225,10 @@ func (e *transportError) Unwrap() error { return e.err }
 func isTransport(err error) bool {
 	var t *transportError
 	return errors.As(err, &t)
+}
+
+// isSlow reports whether a server was asked but did not answer in time.
+func isSlow(err error) bool {
+	var t *transportError
+	return errors.As(err, &t) && t.slow
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 )
 
 // set is an RRset from "www A 60 192.0.2.1 192.0.2.2"; the name is relative to the zone, "@" is its own.
@@ -189,6 +190,40 @@ func TestApplyStopsBetweenMessages(t *testing.T) {
 	}
 	if n := len(f.seen()); n != 3 {
 		t.Errorf("%d messages were sent, want 3", n)
+	}
+}
+
+func TestApplyGivesASlowServerLess(t *testing.T) {
+	t.Parallel()
+	const bearable = 20
+	zoneEnds := make(chan struct{})
+	var held atomic.Int64
+	f := startFake(t, func(q *dns.Msg) []*dns.Msg {
+		if q.Opcode != dns.OpcodeUpdate {
+			return []*dns.Msg{message(t, q, "SOA 1", "SOA 1")}
+		}
+		if len(q.Ns) > bearable {
+			<-zoneEnds
+			return nil
+		}
+		held.Add(int64(len(q.Ns)))
+		return rcode(q, dns.RcodeSuccess)
+	})
+	defer close(zoneEnds)
+	b, err := rfc2136.New(rfc2136.Config{Servers: []string{f.addr}, Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	pending := hosts(200)
+	for calls := 0; len(pending) > 0; calls++ {
+		if calls > 50 {
+			t.Fatalf("%d of 200 records were written in 50 calls", held.Load())
+		}
+		if err := b.Apply(t.Context(), zone, pending); err != nil && backend.KindOf(err) != backend.Temporary {
+			t.Fatal(err)
+		}
+		pending = hosts(200)[held.Load():]
 	}
 }
 
