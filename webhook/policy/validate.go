@@ -78,13 +78,8 @@ func (v View) validate(path string, targets map[string]Target, m *mistakes) {
 		}
 		zones[i] = name
 		for j, other := range zones[:i] {
-			if other == "" {
-				continue
-			}
 			if name == other {
 				m.add(field, z, fmt.Sprintf("zones[%d] is the same zone; remove one", j))
-			} else if backend.InZone(name, other) || backend.InZone(other, name) {
-				m.add(field, z, fmt.Sprintf("overlaps with zones[%d], %s; remove one, or give it a view of its own", j, other))
 			}
 		}
 	}

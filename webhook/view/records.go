@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,12 +145,20 @@ func sameSlice(a, b []backend.RRset) bool {
 }
 
 // endpointsOf makes endpoints in one block: a hundred thousand single ones cost more than their content.
+//
+// Where zones nest, a backend without zone cuts lists the child's records with the parent's too. They
+// are the child's alone.
 func (p *Provider) endpointsOf(l *listing) []*endpoint.Endpoint {
+	children := l.view.below(l.zone)
 	block := make([]endpoint.Endpoint, len(l.rrsets))
-	eps := make([]*endpoint.Endpoint, len(l.rrsets))
+	eps := make([]*endpoint.Endpoint, 0, len(l.rrsets))
 	for i := range l.rrsets {
-		eps[i] = &block[i]
-		fill(eps[i], &l.rrsets[i], p.setID(l.view, l.rrsets[i].SetID))
+		r := &l.rrsets[i]
+		if slices.ContainsFunc(children, func(child string) bool { return backend.InZone(r.Name, child) }) {
+			continue
+		}
+		fill(&block[i], r, p.setID(l.view, r.SetID))
+		eps = append(eps, &block[i])
 	}
 	return eps
 }

@@ -45,6 +45,20 @@ func TestRecordsUnchangedAreTheSameSlice(t *testing.T) {
 	}
 }
 
+// A backend without zone cuts lists the records of a nested zone with its parent's too.
+func TestNestedZonesListEachNameOnce(t *testing.T) {
+	r := start(t, setup{views: []policy.View{{Name: "public", Zones: []string{"example.org", "k8s.example.org"}}}})
+	child := backend.RRset{Key: backend.Key{Name: "www.k8s.example.org", Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.1"}}
+	r.backends[0].Put("example.org", child)
+	r.backends[0].Put("k8s.example.org", child)
+	check(t, "records", lines(r.records(t)), `www.k8s.example.org A 1m0s 192.0.2.1`)
+	r.apply(t, plan.Changes{Create: []*endpoint.Endpoint{a("api.k8s.example.org", "192.0.2.2")}})
+	rrsets, err := r.backends[0].List(t.Context(), "k8s.example.org")
+	if err != nil || len(rrsets) != 2 {
+		t.Errorf("the longest zone holds %v, %v; want both names", rrsets, err)
+	}
+}
+
 func TestOneZoneDownFailsRecords(t *testing.T) {
 	var last *flaky
 	s := two()

@@ -125,6 +125,17 @@ func (v *View) zoneOf(name string) (zone string, ok bool) {
 	return zone, ok
 }
 
+// below returns the view's zones that lie inside zone.
+func (v *View) below(zone string) []string {
+	var inside []string
+	for _, z := range v.Zones {
+		if z != zone && backend.InZone(z, zone) {
+			inside = append(inside, z)
+		}
+	}
+	return inside
+}
+
 // clamp returns the TTL that the view stores when asked for ttl.
 func (v *View) clamp(ttl time.Duration) time.Duration {
 	if ttl <= 0 {
