@@ -75,7 +75,7 @@ func isOurs(mediaType string) bool {
 }
 
 // readBody reads the whole body before deadline. Every failure is one that may heal: a body cut on the
-// way, and one above the limit, which can be raised and which shrinks as changes get made.
+// way, and one above the limit, which shrinks when names go away.
 func (h *handler) readBody(w http.ResponseWriter, r *http.Request, deadline time.Time) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -105,6 +105,6 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, deadline time
 	if err != nil {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}
-	return nil, fmt.Errorf("the request has %d bytes, more than the %d allowed: raise the limit, or split the zones over several instances",
+	return nil, fmt.Errorf("the request has %d bytes, more than the %d allowed: split the zones over several instances",
 		int64(len(body))+rest, limit)
 }

@@ -92,6 +92,17 @@ func TestAdjustStripsWhatTheBackendCannotStore(t *testing.T) {
 		"set.example.org A 5m0s 192.0.2.1,192.0.2.2", "www.example.org A 5m0s 192.0.2.1 weight=5")
 }
 
+// Names that no DNS can hold stop nothing else, and are not published under another name.
+func TestAdjustWithImpossibleNames(t *testing.T) {
+	r := start(t, one())
+	long := strings.Repeat("x", 64) + ".example.org"
+	check(t, "adjusted", lines(r.adjust(t,
+		a("", "192.0.2.1"), a("a..example.org", "192.0.2.1"), a("sp ace.example.org", "192.0.2.1"), a(long, "192.0.2.1"),
+		a("a.*.example.org", "192.0.2.1"), a("\xff\xfe.example.org", "192.0.2.1"), a("nothing.example.org"),
+		record("", "untyped.example.org", "192.0.2.1"), a("fine.example.org", "192.0.2.9"), nil)),
+		"fine.example.org A 5m0s 192.0.2.9")
+}
+
 // What a view cannot store is left out and told once; what stands under its key is no reason to delete.
 func TestAdjustHoldsWhatItRefuses(t *testing.T) {
 	r := start(t, one())

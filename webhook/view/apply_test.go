@@ -209,7 +209,8 @@ func TestMassDeletionIsRefused(t *testing.T) {
 		t.Errorf("%v refused deletions are counted", n)
 	}
 	r.apply(t, plan.Changes{Delete: all[:100]})    // 50 of 100
-	r.apply(t, plan.Changes{Delete: all[100:140]}) // 20 at once always pass
+	r.apply(t, plan.Changes{Delete: all[100:140]}) // 20 of 50
+	r.apply(t, plan.Changes{Delete: all[140:180]}) // 20 of 30: so few always pass
 }
 
 func TestRepeatedChangeIsNamed(t *testing.T) {

@@ -21,6 +21,7 @@ type entry struct {
 	unit     string
 	owner    string // the owner label, when there is one
 	registry bool   // an ownership TXT of external-dns's registry
+	removed  bool   // asked to go, unless something new takes its place
 	refused  error
 }
 
@@ -51,23 +52,31 @@ type intake struct {
 func (p *Provider) entriesOf(c *plan.Changes) []*entry {
 	n := len(c.Create) + len(c.UpdateNew) + len(c.Delete)
 	in := intake{provider: p, entries: make([]*entry, 0, n), byKey: make(map[viewKey]*entry, n)}
-	for _, list := range [][]*endpoint.Endpoint{c.Delete, c.UpdateOld} {
-		for _, e := range list {
-			in.take(e, false)
+	for _, list := range []struct {
+		role      role
+		endpoints []*endpoint.Endpoint
+	}{{removed, c.Delete}, {standing, c.UpdateOld}, {wanted, c.UpdateNew}, {wanted, c.Create}} {
+		for _, e := range list.endpoints {
+			in.take(e, list.role)
 		}
 	}
-	for _, list := range [][]*endpoint.Endpoint{c.UpdateNew, c.Create} {
-		for _, e := range list {
-			in.take(e, true)
-		}
-	}
-	in.dropOrphans(c)
+	// An UpdateOld without its UpdateNew is no request to delete.
+	in.entries = slices.DeleteFunc(in.entries, func(x *entry) bool { return x.refused == nil && x.new == nil && !x.removed })
 	in.refuseUnits()
 	return in.entries
 }
 
-// take adds one endpoint, as what stands or as what shall stand.
-func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
+// role is what an endpoint says about its RRset.
+type role int
+
+const (
+	standing role = iota // it is there
+	removed              // it is there and shall go
+	wanted               // it shall be there
+)
+
+// take adds one endpoint.
+func (in *intake) take(e *endpoint.Endpoint, as role) {
 	if e == nil {
 		return
 	}
@@ -91,6 +100,7 @@ func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
 		x.owner = e.Labels[endpoint.OwnerLabelKey]
 	}
 	x.registry = x.registry || e.Labels[endpoint.OwnedRecordLabelKey] != ""
+	x.removed = x.removed || as == removed
 	zone, inside := v.zoneOf(r.Name)
 	x.zone = zone
 	switch {
@@ -98,7 +108,7 @@ func (in *intake) take(e *endpoint.Endpoint, wanted bool) {
 		x.refused = err
 	case !inside:
 		x.refused = fmt.Errorf("the name is in no zone of view %s", v)
-	case wanted:
+	case as == wanted:
 		x.want(&r)
 	case x.old == nil:
 		x.old = &r
@@ -158,28 +168,6 @@ func unitOf(e *endpoint.Endpoint, name string) string {
 		return n
 	}
 	return name
-}
-
-// dropOrphans removes entries that an UpdateOld without its UpdateNew made: that is no request to
-// delete.
-func (in *intake) dropOrphans(c *plan.Changes) {
-	if len(c.UpdateOld) == 0 {
-		return
-	}
-	deleted := make(map[viewKey]bool, len(c.Delete))
-	for _, e := range c.Delete {
-		if e == nil {
-			continue
-		}
-		if v, own, ok := in.provider.viewOf(e.SetIdentifier); ok {
-			if r, err := v.rrsetOf(e, own); err == nil {
-				deleted[viewKey{v, r.Key}] = true
-			}
-		}
-	}
-	in.entries = slices.DeleteFunc(in.entries, func(x *entry) bool {
-		return x.refused == nil && x.new == nil && !deleted[viewKey{x.view, x.key}]
-	})
 }
 
 var errCompanion = errors.New("refused together with another record of the same name")

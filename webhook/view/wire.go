@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"sigs.k8s.io/external-dns/endpoint"
@@ -127,6 +128,9 @@ func notASCII(s string) bool {
 func asciiName(s string) (string, error) {
 	if !notASCII(s) {
 		return s, nil
+	}
+	if strings.ContainsRune(s, utf8.RuneError) { // bytes that were no UTF-8 are some other name by now
+		return s, fmt.Errorf("%q is not a domain name: not UTF-8", s)
 	}
 	name, err := idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false)).ToASCII(s)
 	if err != nil {
