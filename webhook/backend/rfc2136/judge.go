@@ -21,10 +21,10 @@ type verdict struct {
 }
 
 // permit says whether the zone can take the unit at all, before anything is sent. It returns the changes
-// with their TTLs clamped.
+// with their TTLs clamped, one for each RRset: a deletion and a creation of the same one replace it.
 func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.Change, *verdict) {
-	out := make([]backend.Change, len(changes))
-	for i, c := range changes {
+	u := unit{changes: make([]backend.Change, 0, len(changes))}
+	for _, c := range changes {
 		if c.New != nil {
 			if ttl := l.Clamp(c.New.TTL); ttl != c.New.TTL {
 				wanted := *c.New
@@ -40,15 +40,14 @@ func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.
 				return nil, &verdict{c.Key(), backend.Rejected, err}
 			}
 		}
-		out[i] = c
+		u.add(c)
 	}
-	u := unit{changes: out}
-	for _, c := range out {
+	for _, c := range u.changes {
 		if alias := u.at(c.Key().Name, "CNAME"); c.New != nil && c.New.Type != "CNAME" && alias != nil && alias.New != nil {
 			return nil, &verdict{c.Key(), backend.Conflict, errAlone}
 		}
 	}
-	return out, nil
+	return u.changes, nil
 }
 
 // storable says whether an RRset can stand in the zone at all; its values are the server's business.

@@ -92,7 +92,9 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 			errs = append(errs, v.errors(zone, changes)...)
 			continue
 		}
-		units = append(units, &unit{changes: permitted})
+		if len(permitted) > 0 {
+			units = append(units, &unit{changes: permitted})
+		}
 	}
 	return errors.Join(append(errs, b.primaries(zone).apply(ctx, units))...)
 }

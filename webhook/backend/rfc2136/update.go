@@ -27,6 +27,19 @@ func (u *unit) at(name, typ string) *backend.Change {
 	return nil
 }
 
+// add appends a change. One that follows another of the same RRset continues it.
+func (u *unit) add(c backend.Change) {
+	i := slices.IndexFunc(u.changes, func(before backend.Change) bool { return before.Key() == c.Key() })
+	switch {
+	case i < 0:
+		u.changes = append(u.changes, c)
+	case u.changes[i].Old == nil && c.New == nil:
+		u.changes = slices.Delete(u.changes, i, i+1)
+	default:
+		u.changes[i].New = c.New
+	}
+}
+
 // encode appends the unit to an UPDATE message: prerequisites that hold exactly when every RRset is what
 // Old says, and the changes. The changes are deletions first: a server ignores a record that would stand
 // beside a CNAME, or a CNAME beside others, without a word (RFC 2136 §3.4.2.2).
