@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spokedns/spokedns/webhook/config"
@@ -49,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		text, err := f.YAML()
 		return errors.Join(err, write(stdout, text))
 	}
-	tuneMemory()
+	go keepFrugal(ctx)
 	level := new(slog.LevelVar)
 	level.Set(f.Log.SlogLevel())
 	log := newLogger(stderr, f.Log.Format, level)
@@ -67,12 +66,4 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// tuneMemory trades a little CPU for a heap that follows its content closely: large answers come once
-// per interval, and the memory they took should not stay taken in between. GOGC, when set, wins.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 }
