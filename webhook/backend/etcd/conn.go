@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -19,6 +20,8 @@ import (
 type dialer struct {
 	cfg  Config
 	life context.Context
+
+	failed atomic.Pointer[error] // why the last TLS handshake failed
 
 	mu   sync.Mutex
 	conn *conn
@@ -52,8 +55,8 @@ func (d *dialer) get(ctx context.Context) (*conn, error) {
 		BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
 	}}
 	options := []grpc.DialOption{grpc.WithConnectParams(reconnect)}
-	if d.cfg.TLS.ServerName != "" {
-		options = append(options, grpc.WithTransportCredentials(named{credentials.NewTLS(tls), d.cfg.TLS.ServerName}))
+	if tls != nil {
+		options = append(options, grpc.WithTransportCredentials(handshake{credentials.NewTLS(tls), d.cfg.TLS.ServerName, &d.failed}))
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: d.cfg.Endpoints, TLS: tls, Username: d.cfg.Username, Password: password,
@@ -103,19 +106,27 @@ func (c *conn) commit(ctx context.Context, cmps []clientv3.Cmp, ops []clientv3.O
 	return c.Txn(ctx).If(cmps...).Then(ops...).Commit()
 }
 
-// named are TLS credentials for servers whose certificate has another name than their URL; gRPC by
-// itself insists on the URL's.
-type named struct {
+// handshake are TLS credentials that remember why the last handshake failed, which gRPC keeps to itself
+// until a request times out; and that know servers whose certificate has another name than their URL.
+type handshake struct {
 	credentials.TransportCredentials
-	server string
+	server string // name in the certificate; the URL's when empty
+	failed *atomic.Pointer[error]
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
-func (n named) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return n.TransportCredentials.ClientHandshake(ctx, n.server, raw)
+func (h handshake) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if h.server != "" {
+		authority = h.server
+	}
+	conn, info, err := h.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	if h.failed.Store(nil); err != nil {
+		h.failed.Store(&err)
+	}
+	return conn, info, err
 }
 
 // Clone implements credentials.TransportCredentials.
-func (n named) Clone() credentials.TransportCredentials {
-	return named{n.TransportCredentials.Clone(), n.server}
+func (h handshake) Clone() credentials.TransportCredentials {
+	return handshake{h.TransportCredentials.Clone(), h.server, h.failed}
 }

@@ -38,6 +38,9 @@ func (b *Backend) classify(err error) (backend.Kind, error) {
 	case errors.Is(err, context.Canceled):
 		return backend.Temporary, err
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.Unavailable, status.Code(err) == codes.DeadlineExceeded:
+		if why := b.dialer.failed.Load(); why != nil {
+			return backend.Temporary, fmt.Errorf("no connection to %s: %w: %w", servers, *why, err)
+		}
 		return backend.Temporary, fmt.Errorf("no answer from %s: %w", servers, err)
 	}
 	return backend.Temporary, err
