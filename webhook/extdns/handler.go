@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -124,7 +125,8 @@ func (h *handler) serve(name string, do call) http.HandlerFunc {
 			status = http.StatusNoContent
 			w.WriteHeader(status)
 		default:
-			w.Header()["Content-Type"] = []string{MediaType}
+			w.Header().Set("Content-Type", MediaType)
+			w.Header().Set("Content-Length", strconv.Itoa(len(answer))) // else it would go out in chunks
 			if _, err := w.Write(answer); err != nil {
 				h.log.WarnContext(r.Context(), "the client did not take the answer", "call", name, "error", err)
 			}
