@@ -34,4 +34,4 @@ func keepFrugal(ctx context.Context) {
 }
 
 // memoryLimit is the limit for a heap with that many bytes in use.
-func memoryLimit(live uint64) int64 { return int64(max(frugal, live+live/2)) } //nolint:gosec // no heap is that large
+func memoryLimit(live uint64) int64 { return int64(max(frugal, live+live/2)) }

@@ -3,8 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -256,6 +264,85 @@ func TestCallsUnderWayEnd(t *testing.T) {
 	}
 	if err := r.stop(t); err != nil {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestServesAnotherPod: the protocol over TLS, with a password.
+func TestServesAnotherPod(t *testing.T) {
+	dir := t.TempDir()
+	roots := certificate(t, dir)
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("hush-hush\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, "--zone=example.org", "--backend=memory", "--no-kubernetes", "--log-level=debug",
+		"--tls-cert-file="+filepath.Join(dir, "cert.pem"), "--tls-key-file="+filepath.Join(dir, "key.pem"),
+		"--basic-auth-username=external-dns", "--basic-auth-password-file="+password)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	for user, want := range map[string]int{
+		"":                           http.StatusUnauthorized,
+		"external-dns:wrong@":        http.StatusUnauthorized,
+		"somebody:hush-hush@":        http.StatusUnauthorized,
+		"external-dns:hush-hush@":    http.StatusOK,
+		"external-dns:hush-hush%0A@": http.StatusUnauthorized,
+	} {
+		resp, err := client.Get("https://" + user + r.protocol + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("as %q: %d, want %d", user, resp.StatusCode, want)
+		}
+	}
+	if err := r.stop(t); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if strings.Contains(r.log.String(), "hush") {
+		t.Error("the log shows the password")
+	}
+}
+
+// certificate writes cert.pem and key.pem for 127.0.0.1 and returns who vouches for them: themselves.
+func certificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "cert.pem"), certPEM, 0o600), os.WriteFile(filepath.Join(dir, "key.pem"), keyPEM, 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(certPEM)
+	return roots
+}
+
+func TestWarnsWhenAnybodyMayWrite(t *testing.T) {
+	const warning = "whoever reaches the protocol's address can change the zones"
+	open := start(t, "--zone=example.org", "--backend=memory", "--no-kubernetes", "--listen=:0")
+	if !strings.Contains(open.log.String(), warning) {
+		t.Error("no warning about an address that is open to all")
+	}
+	local := start(t, "--zone=example.org", "--backend=memory", "--no-kubernetes")
+	if strings.Contains(local.log.String(), warning) {
+		t.Error("a warning about a local address")
 	}
 }
 

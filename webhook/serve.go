@@ -49,6 +49,9 @@ func listen(ctx context.Context, s config.Server, log *slog.Logger) (*front, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for metrics and probes: %w", err), protocol.Close())
 	}
+	if a, ok := protocol.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && s.BasicAuth.PasswordFile == "" {
+		log.Warn("whoever reaches the protocol's address can change the zones; listen on 127.0.0.1, or ask for a password", "address", a.String())
+	}
 	log.Info("listening", "protocol", protocol.Addr().String(), "operations", operations.Addr().String())
 	return &front{protocol, operations, log}, nil
 }
