@@ -131,3 +131,72 @@ func digAll(t *testing.T, addr, name, typ string) []dns.RR {
 	}
 	return in.Answer
 }
+
+// Names answer with their own records only: not with those of names below, whether they have records
+// themselves, only a text, or none at all.
+func TestEtcdNamesAnswerForThemselves(t *testing.T) {
+	lab := newEtcdLab(t)
+	zone := lab.zone()
+	b := lab.open(t)
+	stands := []backend.RRset{
+		recordSet("foo."+zone, "A", 60, "192.0.2.1"), recordSet("1bar.foo."+zone, "A", 60, "192.0.2.2"),
+		recordSet("note."+zone, "TXT", 60, "x"), recordSet("host.note."+zone, "AAAA", 60, "2001:db8::1"),
+		recordSet("leaf.two.one."+zone, "A", 60, "192.0.2.3"), recordSet("mail."+zone, "A", 60, "192.0.2.4"),
+		recordSet("shop."+zone, "MX", 60, "10 mail."+zone), recordSet("_sip.shop."+zone, "SRV", 60, "0 500 5061 mail."+zone, "0 7 5060 mail."+zone),
+		recordSet("x."+zone, "TXT", 60, "below the zone"),
+	}
+	var changes []backend.Change
+	for _, set := range stands {
+		changes = append(changes, backend.Change{New: &set})
+	}
+	if err := b.Apply(t.Context(), zone, changes); err != nil {
+		t.Fatal(err)
+	}
+	silent := []backend.RRset{
+		recordSet("note."+zone, "AAAA", 0), recordSet("two.one."+zone, "A", 0), recordSet("one."+zone, "A", 0),
+		recordSet("shop."+zone, "A", 0), recordSet("shop."+zone, "SRV", 0), recordSet("foo."+zone, "SRV", 0), recordSet("foo."+zone, "TXT", 0),
+		recordSet(zone, "A", 0), recordSet(zone, "TXT", 0), recordSet(zone, "MX", 0),
+	}
+	lab.verify(t, zone, append(stands, silent...))
+
+	// With the last name below gone, nothing of ours is left behind.
+	changes = nil
+	for _, set := range stands {
+		changes = append(changes, backend.Change{Old: &set})
+	}
+	if err := b.Apply(t.Context(), zone, changes); err != nil {
+		t.Fatal(err)
+	}
+	if left := lab.keys(t, zone); len(left) > 0 {
+		t.Errorf("an empty zone still has keys: %v", left)
+	}
+}
+
+// The reverse tree has its records at exact keys, and a zone's longest texts still fit into an answer.
+func TestEtcdAnswersReverseNamesAndLongTexts(t *testing.T) {
+	lab := newEtcdLab(t)
+	reverse, zone := "2.0.192.in-addr.arpa", lab.zone()
+	b := lab.open(t)
+	host, other := recordSet("1."+reverse, "PTR", 60, "www.example.net"), recordSet("1."+reverse, "PTR", 60, "ftp.example.net")
+	owner := recordSet("ptr-1."+reverse, "TXT", 60, "heritage=external-dns")
+	long := recordSet("long."+zone, "TXT", 60, strings.Repeat(`back\slash `, 5_400))
+	for _, c := range []struct {
+		zone string
+		backend.Change
+	}{
+		{reverse, backend.Change{New: &host}}, {reverse, backend.Change{New: &owner}},
+		{reverse, backend.Change{Old: &host, New: &other}}, {zone, backend.Change{New: &long}},
+	} {
+		if err := b.Apply(t.Context(), c.zone, []backend.Change{c.Change}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	requireZone(t, b, reverse, other, owner)
+	requireZone(t, b, zone, long)
+	lab.verify(t, reverse, []backend.RRset{other, owner})
+	lab.verify(t, zone, []backend.RRset{long})
+	if err := b.Apply(t.Context(), reverse, []backend.Change{{Old: &other}}); err != nil {
+		t.Fatal(err)
+	}
+	lab.verify(t, reverse, []backend.RRset{recordSet("1."+reverse, "PTR", 0), owner})
+}
