@@ -170,20 +170,13 @@ func (p *Provider) report(ctx context.Context, entries []*entry, out *outcome) e
 		p.logMade(ctx, entries, out)
 		p.repeats.note(ctx, p.log, p.config.Metrics, entries, out)
 	}
-	for i, f := range out.failures {
-		if i == linesPerCall {
-			p.log.WarnContext(ctx, "more changes failed than are shown", "failed", len(out.failures), "shown", linesPerCall)
-			break
+	p.journal.failed(ctx, p.log, out.failures)
+	for x, result := range out.entries {
+		view := ""
+		if x.view != nil {
+			view = x.view.Name
 		}
-		p.log.WarnContext(ctx, "change failed", "view", f.viewName(), "zone", f.entry.zone, "op", f.entry.op(),
-			"record", f.entry.key.String(), "kind", f.kind.String(), "error", f.err)
-	}
-	for _, f := range out.failures {
-		result := "error"
-		if f.kind == backend.Rejected {
-			result = "refused"
-		}
-		p.config.Metrics.changes.WithLabelValues(f.viewName(), f.entry.zone, f.entry.op(), result).Inc()
+		p.config.Metrics.changes.WithLabelValues(view, x.zone, x.op(), result).Inc()
 	}
 	return out.err(len(entries))
 }

@@ -224,6 +224,25 @@ func TestRepeatedChangeIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheSameFailureIsLoggedOnce(t *testing.T) {
+	s := one()
+	var f *flaky
+	s.wrap = func(b backend.Backend) backend.Backend { f = &flaky{Backend: b}; return f }
+	r := start(t, s)
+	f.set(nil, errDown)
+	for range 3 {
+		if err := r.Apply(t.Context(), &plan.Changes{Create: many(3, "h%d.example.org")}); err == nil {
+			t.Fatal("apply succeeds")
+		}
+	}
+	if n := strings.Count(r.log.String(), "change failed"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, r.log)
+	}
+	if n := r.counter(t, "spokedns_changes_total", "result", "error"); n != 18 {
+		t.Errorf("%v errors are counted, want 3 times 6", n)
+	}
+}
+
 // slow ends the time after a number of changes, as a backend does that cannot make them all.
 type slow struct {
 	backend.Backend
@@ -253,6 +272,9 @@ func TestLargeApplyTellsItsProgress(t *testing.T) {
 	}
 	if got := len(r.records(t)); got != 24_000 {
 		t.Errorf("%d records", got)
+	}
+	if made, late := r.counter(t, "spokedns_changes_total", "result", "success"), r.counter(t, "spokedns_changes_total", "result", "late"); made != 24_000 || late != 16_000 {
+		t.Errorf("%v made and %v late are counted", made, late)
 	}
 }
 

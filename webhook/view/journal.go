@@ -12,14 +12,15 @@ import (
 // linesPerCall is how many lines one call writes about single records; the rest is counted.
 const linesPerCall = 100
 
-// journal remembers what was decided and refused in the last Adjust, as hashes, so that the log tells
-// what changed and not a hundred thousand times what is as it was.
+// journal remembers what was decided and refused in the last Adjust and what failed in the last Apply,
+// as hashes, so that the log tells what changed and not a hundred thousand times what is as it was.
 type journal struct {
 	seed maphash.Seed
 
 	mu        sync.Mutex
 	decisions map[uint64]uint64 // view and host → decision
 	refusals  map[uint64]struct{}
+	failures  map[uint64]struct{}
 }
 
 // hash is of texts; their borders count.
@@ -115,4 +116,29 @@ func (j *journal) refused(ctx context.Context, log *slog.Logger, m *Metrics, ref
 	}
 	j.refusals = now
 	m.refused(counts)
+}
+
+// failed logs changes that did not fail like this in the last call; those that did are details.
+func (j *journal) failed(ctx context.Context, log *slog.Logger, failures []*failure) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := make(map[uint64]struct{}, len(failures))
+	changed := 0
+	for _, f := range failures {
+		record := f.entry.key.String()
+		key := newHash(j.seed).add(f.viewName(), f.entry.op(), record, f.kind.String()).Sum64()
+		now[key] = struct{}{}
+		level := slog.LevelWarn
+		if _, known := j.failures[key]; known {
+			level = slog.LevelDebug
+		} else if changed++; changed > linesPerCall {
+			continue
+		}
+		log.Log(ctx, level, "change failed", "view", f.viewName(), "zone", f.entry.zone, "op", f.entry.op(),
+			"record", record, "kind", f.kind.String(), "error", f.err)
+	}
+	if changed > linesPerCall {
+		log.WarnContext(ctx, "more changes failed than are shown", "failed", changed, "shown", linesPerCall)
+	}
+	j.failures = now
 }

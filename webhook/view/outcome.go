@@ -28,23 +28,37 @@ func (f *failure) viewName() string {
 type outcome struct {
 	mu       sync.Mutex
 	failures []*failure
-	entries  map[*entry]bool // those that failed or were not reached
-	late     bool            // the time ended
-	tooMany  []string        // explanations of refused mass deletions
+	entries  map[*entry]string // those that were not made: the result for metrics
+	late     bool              // the time ended
+	tooMany  []string          // explanations of refused mass deletions
 }
 
 func (o *outcome) fail(x *entry, kind backend.Kind, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mark(x)
+	o.mark(x, resultOf(kind))
 	o.failures = append(o.failures, &failure{x, kind, err})
 }
 
-func (o *outcome) mark(x *entry) {
-	if o.entries == nil {
-		o.entries = map[*entry]bool{}
+// Results of changes in metrics, besides success and dry_run.
+const (
+	resultError   = "error"
+	resultRefused = "refused" // asking again will not help
+	resultLate    = "late"    // not reached in time
+)
+
+func resultOf(kind backend.Kind) string {
+	if kind == backend.Rejected {
+		return resultRefused
 	}
-	o.entries[x] = true
+	return resultError
+}
+
+func (o *outcome) mark(x *entry, result string) {
+	if o.entries == nil {
+		o.entries = map[*entry]string{}
+	}
+	o.entries[x] = result
 }
 
 // unreached notes entries that the time did not suffice for. They are no failures of their own.
@@ -53,7 +67,7 @@ func (o *outcome) unreached(part []*entry, cause error) {
 	defer o.mu.Unlock()
 	o.late = true
 	for _, x := range part {
-		o.mark(x)
+		o.mark(x, resultLate)
 	}
 	o.failures = append(o.failures, &failure{part[0], backend.Temporary, fmt.Errorf("%w: %w", errUnreached, cause)})
 }
@@ -85,7 +99,7 @@ func (o *outcome) all(part []*entry, e *backend.Error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, x := range part {
-		o.mark(x)
+		o.mark(x, resultOf(e.Kind))
 	}
 	o.failures = append(o.failures, &failure{part[0], e.Kind, e})
 }
@@ -102,13 +116,13 @@ func (o *outcome) cut(part []*entry, first *entry, e *backend.Error) {
 			reached = false
 		}
 		if !reached {
-			o.mark(x)
+			o.mark(x, resultLate)
 		}
 	}
 	o.failures = append(o.failures, &failure{part[0], e.Kind, e})
 }
 
-func (o *outcome) failed(x *entry) bool { return o.entries[x] }
+func (o *outcome) failed(x *entry) bool { return o.entries[x] != "" }
 
 // missing is how many entries were not made.
 func (o *outcome) missing() int { return len(o.entries) }

@@ -105,8 +105,7 @@ func (p *Provider) stopMassDeletion(ctx context.Context, j *job, now *snapshot, 
 	var rest []*entry
 	for _, x := range j.entries {
 		if x.new == nil && !staying[x.unit] {
-			out.mark(x)
-			p.config.Metrics.changes.WithLabelValues(j.view.Name, j.zone, "delete", "refused").Inc()
+			out.mark(x, resultRefused)
 			continue
 		}
 		rest = append(rest, x)
