@@ -74,7 +74,7 @@ func watchAs(t *testing.T, api *stack.APIServer, name string, rules []rbacv1.Pol
 func awaitFact(t *testing.T, what string, wrong func() string) {
 	t.Helper()
 	last := "nothing was seen"
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if last = wrong(); last == "" {
 			return
 		}
@@ -194,6 +194,37 @@ status:
 		version, kind, strings.ToLower(kind), parent, rules, spec)
 }
 
+// acceptedRoutes is a Route of every kind, on the Gateway and ListenerSet among allKinds.
+func acceptedRoutes() []string {
+	const public = `{name: public}`
+	return []string{
+		gatewayRoute("v1", "HTTPRoute", `{kind: ListenerSet, name: set, group: gateway.networking.k8s.io}`, "hostnames: [set.example.net], "),
+		gatewayRoute("v1", "GRPCRoute", public, "hostnames: [g.example.org], "),
+		gatewayRoute("v1", "TLSRoute", public, "hostnames: [t.example.com], "),
+		gatewayRoute("v1alpha2", "TCPRoute", public, ""),
+		gatewayRoute("v1alpha2", "UDPRoute", public, ""),
+	}
+}
+
+// installDefinitions installs every CRD that a watcher looks for.
+func installDefinitions(t *testing.T, api *stack.APIServer) {
+	t.Helper()
+	var paths []string
+	for _, find := range []func() (string, error){
+		func() (string, error) { return stack.GatewayAPICRDs("experimental") },
+		stack.DNSEndpointCRD, stack.IstioCRDs, stack.TraefikCRDs,
+	} {
+		path, err := find()
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	if err := api.ApplyCRDs(t.Context(), paths...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestClaimsFollowARealAPIServer(t *testing.T) {
 	api, err := stack.ForTest(t).APIServer(t.Context(), stack.APIServerConfig{})
 	if err != nil {
@@ -225,20 +256,7 @@ spec: {controller: example.org/controller}`
 		if complete, reason := w.Snapshot().Watched("httproute"); complete || reason != "" {
 			t.Errorf("Watched(httproute) = %v, %q before there is such a kind", complete, reason)
 		}
-		var paths []string
-		for _, find := range []func() (string, error){
-			func() (string, error) { return stack.GatewayAPICRDs("experimental") },
-			stack.DNSEndpointCRD, stack.IstioCRDs, stack.TraefikCRDs,
-		} {
-			path, err := find()
-			if err != nil {
-				t.Fatal(err)
-			}
-			paths = append(paths, path)
-		}
-		if err := api.ApplyCRDs(t.Context(), paths...); err != nil {
-			t.Fatal(err)
-		}
+		installDefinitions(t, api)
 		for _, kind := range []string{
 			"ingress", "service", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "crd",
 			"gateway", "virtualservice", "ingressroute", "ingressroutetcp", "ingressrouteudp",
@@ -252,15 +270,7 @@ spec: {controller: example.org/controller}`
 		}
 	})
 
-	const public = `{name: public}`
-	routes := []string{
-		gatewayRoute("v1", "HTTPRoute", `{kind: ListenerSet, name: set, group: gateway.networking.k8s.io}`, "hostnames: [set.example.net], "),
-		gatewayRoute("v1", "GRPCRoute", public, "hostnames: [g.example.org], "),
-		gatewayRoute("v1", "TLSRoute", public, "hostnames: [t.example.com], "),
-		gatewayRoute("v1alpha2", "TCPRoute", public, ""),
-		gatewayRoute("v1alpha2", "UDPRoute", public, ""),
-	}
-	everything := allKinds + "\n---" + strings.Join(routes, "\n---")
+	everything := allKinds + "\n---" + strings.Join(acceptedRoutes(), "\n---")
 
 	t.Run("all kinds", func(t *testing.T) {
 		applyManifest(t, api, everything)

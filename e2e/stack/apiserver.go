@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,7 +50,7 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 	if err != nil {
 		return nil, err
 	}
-	storage, err := s.apiServerStorage(ctx, cfg.Name)
+	storage, err := s.Etcd(ctx, EtcdConfig{Name: cfg.Name + "-etcd", NoSync: true}) // nothing outlives the stack
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +69,7 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 		return nil, err
 	}
 	flags := append(credentials,
-		"--etcd-servers="+storage,
+		"--etcd-servers="+storage.Endpoint,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(port),
 		"--endpoint-reconciler-type=none", // an Endpoints object may not hold a loopback address
 		"--authorization-mode=RBAC",
@@ -81,32 +80,6 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 	cmd.Dir = a.dir
 	a.Part, err = s.Start(ctx, cfg.Name, a.ready(), cmd)
 	return a, err
-}
-
-// apiServerStorage starts the etcd below one API server and returns its URL. It does not sync to disk:
-// nothing outlives the stack.
-func (s *Stack) apiServerStorage(ctx context.Context, name string) (string, error) {
-	program, err := Tool("etcd")
-	if err != nil {
-		return "", err
-	}
-	client, err := FreePort()
-	if err != nil {
-		return "", err
-	}
-	peer, err := FreePort()
-	if err != nil {
-		return "", err
-	}
-	clientURL, peerURL := fmt.Sprintf("http://127.0.0.1:%d", client), fmt.Sprintf("http://127.0.0.1:%d", peer)
-	cmd := exec.Command(program,
-		"--data-dir="+filepath.Join(s.Dir, name, "etcd"), "--unsafe-no-fsync", "--log-level=warn",
-		"--listen-client-urls="+clientURL, "--advertise-client-urls="+clientURL,
-		"--listen-peer-urls="+peerURL, "--initial-advertise-peer-urls="+peerURL,
-		"--initial-cluster=default="+peerURL,
-	)
-	_, err = s.Start(ctx, name+"-etcd", answersOK(http.DefaultClient, clientURL+"/health"), cmd)
-	return clientURL, err
 }
 
 // writeServerCredentials makes the server's certificate and the key that signs service account tokens,

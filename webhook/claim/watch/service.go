@@ -71,7 +71,7 @@ func readService(r *reader, read decode) (meta, object, error) {
 			publish(c, perHost)
 		}
 	}
-	if len(external) == 0 || len(in.Spec.Selector) == 0 {
+	if len(external) == 0 {
 		return in.Metadata, fixed{c}, nil
 	}
 	return in.Metadata, &service{c, in.Spec.Selector, external}, nil
