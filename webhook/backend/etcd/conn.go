@@ -10,6 +10,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
@@ -23,8 +24,9 @@ type dialer struct {
 
 	failed atomic.Pointer[error] // why the last TLS handshake failed
 
-	mu   sync.Mutex
-	conn *conn
+	dialing singleflight.Group
+	mu      sync.Mutex
+	conn    *conn
 }
 
 // conn is a connection whose requests end after a timeout of their own.
@@ -33,14 +35,35 @@ type conn struct {
 	timeout time.Duration
 }
 
+// get returns the connection. Those who wait for it at the same time share one attempt, and each leaves
+// when its own time is up.
 func (d *dialer) get(ctx context.Context) (*conn, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if c := d.current(); c != nil {
+		return c, nil
+	}
+	select {
+	case done := <-d.dialing.DoChan("", func() (any, error) { return d.dial() }):
+		if done.Err != nil {
+			return nil, done.Err
+		}
+		return done.Val.(*conn), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (d *dialer) current() *conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn != nil {
-		return d.conn, nil
+	return d.conn
+}
+
+func (d *dialer) dial() (*conn, error) {
+	if c := d.current(); c != nil {
+		return c, nil
 	}
 	password, err := d.cfg.password()
 	if err != nil {
@@ -65,6 +88,12 @@ func (d *dialer) get(ctx context.Context) (*conn, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.life.Err() != nil {
+		_ = client.Close()
+		return nil, context.Cause(d.life)
 	}
 	d.conn = &conn{client, d.cfg.Timeout}
 	return d.conn, nil

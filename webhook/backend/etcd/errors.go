@@ -25,7 +25,7 @@ func (b *Backend) wrap(op, zone string, err error) error {
 func (b *Backend) classify(err error) (backend.Kind, error) {
 	servers := strings.Join(b.cfg.Endpoints, ", ")
 	switch {
-	case isAny(err, rpctypes.ErrAuthFailed, rpctypes.ErrUserNotFound, rpctypes.ErrInvalidAuthToken):
+	case loginFailed(err):
 		return backend.Denied, fmt.Errorf("%s does not accept the user %q with this password: %w", servers, b.cfg.Username, err)
 	case isAny(err, rpctypes.ErrUserEmpty):
 		return backend.Denied, fmt.Errorf("%s wants a user; set username and password: %w", servers, err)
@@ -44,6 +44,11 @@ func (b *Backend) classify(err error) (backend.Kind, error) {
 		return backend.Temporary, fmt.Errorf("no answer from %s: %w", servers, err)
 	}
 	return backend.Temporary, err
+}
+
+// loginFailed reports whether etcd no longer knows the user by this password.
+func loginFailed(err error) bool {
+	return isAny(err, rpctypes.ErrAuthFailed, rpctypes.ErrUserNotFound, rpctypes.ErrInvalidAuthToken)
 }
 
 // isAny reports whether err is one of the errors etcd defines, also after a client wrapped it.

@@ -77,7 +77,7 @@ func (b *Backend) zone(name string) *zone {
 	defer b.mu.Unlock()
 	z := b.zones[name]
 	if z == nil {
-		z = &zone{layout: layout{prefix: b.cfg.Prefix, zone: name}, log: b.log, moved: make(chan struct{})}
+		z = &zone{layout: layout{prefix: b.cfg.Prefix, zone: name}, log: b.log, loading: make(chan struct{}, 1), moved: make(chan struct{})}
 		b.zones[name] = z
 	}
 	return z
@@ -90,8 +90,8 @@ func (b *Backend) fresh(ctx context.Context, z *zone) (*conn, error) {
 		return nil, err
 	}
 	if err := z.fresh(ctx, c, b.life); err != nil {
-		if kind, _ := b.classify(err); kind == backend.Denied {
-			b.dialer.drop(c) // perhaps the password changed
+		if loginFailed(err) {
+			b.dialer.drop(c) // the password changed; the next call reads it again
 		}
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type zone struct {
 	layout
 	log *slog.Logger
 
-	loading sync.Mutex // held while one caller loads
+	loading chan struct{} // holds one token while a caller loads
 
 	mu      sync.Mutex
 	replica *replica // nil before the first load and after the watch ended
@@ -109,8 +109,12 @@ func (z *zone) reach(ctx context.Context, c *conn, rev int64) error {
 // load makes sure that there is a copy and returns the revision it is at. alive is how long its watch
 // may live.
 func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64, error) {
-	z.loading.Lock()
-	defer z.loading.Unlock()
+	select {
+	case z.loading <- struct{}{}:
+		defer func() { <-z.loading }()
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
 	z.mu.Lock()
 	rev, there := z.rev, z.replica != nil
 	z.mu.Unlock()
@@ -136,9 +140,7 @@ func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64,
 	z.replica, z.rev, z.cluster, z.stop = r, rev, cluster, stop
 	z.move()
 	z.mu.Unlock()
-	keys := z.all()
-	events := c.Watch(watching, keys.first, clientv3.WithRange(keys.end), clientv3.WithRev(rev+1))
-	go z.follow(r, events)
+	go z.follow(watching, c, r, rev)
 	return rev, nil
 }
 
@@ -174,9 +176,10 @@ func pages(ctx context.Context, c *conn, s span, take func(total int64, kvs []*m
 	return rev, cluster, nil
 }
 
-// follow feeds a replica until its watch ends.
-func (z *zone) follow(r *replica, events clientv3.WatchChan) {
-	for resp := range events {
+// follow feeds a replica, which is at the revision, until its watch ends.
+func (z *zone) follow(ctx context.Context, c *conn, r *replica, rev int64) {
+	keys := z.all()
+	for resp := range c.Watch(ctx, keys.first, clientv3.WithRange(keys.end), clientv3.WithRev(rev+1)) {
 		if err := resp.Err(); err != nil {
 			z.log.Info("the watch of the zone ended; it is read again when needed", "zone", z.zone, "error", err)
 			break
