@@ -16,9 +16,15 @@ import (
 
 const about = `Publish what external-dns finds in a cluster, with the addresses the outside shall see.
 
-external-dns (--provider=webhook) asks this program what to publish. It rewrites, keeps or drops each name by rule, and writes the result to a DNS service.
+external-dns (--provider=webhook) asks this program what to publish. It rewrites,
+keeps or drops each name by rule, and writes the result to a DNS service.
 
-Give either a configuration file (--config) or, for one zone, one backend and one custom address, the settings below "Without a file". A flag wins over its environment variable, which wins over the file.`
+    webhook --config=/etc/spokedns/config.yaml
+    CUSTOM_IP=203.0.113.10 webhook --backend=rfc2136 --zone=example.org --rfc2136-servers=192.0.2.53:53
+
+The first takes views, rules and backends from a file. The second needs none: one
+zone, one backend, one address for everything but ingress class nginx-internal.
+A flag wins over its environment variable, in brackets below; that wins over the file.`
 
 // commandLine is everything that can be given by flag or environment. The environment variable of a
 // flag is its name in upper case: --log-level is LOG_LEVEL.
@@ -74,7 +80,7 @@ func newParser(stdout, stderr io.Writer) (*invocation, *kong.Kong, error) {
 		kong.Writers(stdout, stderr),
 		kong.Embed(&in.Options),
 		kong.Embed(&in.Backends),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110}),
+		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110, NoAppDescFormat: true}),
 		kong.ValueFormatter(helpOf),
 	)
 	if err != nil {

@@ -232,8 +232,8 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 	}
 	for _, line := range strings.Split(help, "\n") {
-		if len(line) > 80 {
-			t.Errorf("longer than 80 columns: %s", line)
+		if len(line) > 110 {
+			t.Errorf("longer than 110 columns: %s", line)
 		}
 	}
 	version, err := ask(t, "--version")
