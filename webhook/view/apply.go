@@ -113,7 +113,7 @@ func (p *Provider) runJob(ctx context.Context, j *job, out *outcome) {
 		start := time.Now()
 		err := caught(func() error { return j.view.Backend.Apply(ctx, j.zone, changes) })()
 		p.config.Metrics.backend(j.view, j.zone, "apply", time.Since(start), err)
-		out.add(part, err)
+		out.add(ctx, part, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -243,10 +244,29 @@ func TestTheSameFailureIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// slow ends the time after a number of changes, as a backend does that cannot make them all.
+// One operation that took too long says nothing about the others.
+func TestOneTimeoutIsNotTheEnd(t *testing.T) {
+	s := one()
+	s.wrap = func(b backend.Backend) backend.Backend { return timingOut{b} }
+	r := start(t, s)
+	err := r.Apply(t.Context(), &plan.Changes{Create: eps{a("a.example.org", "192.0.2.1"), a("b.example.org", "192.0.2.1"), a("c.example.org", "192.0.2.1")}})
+	if err == nil || !strings.HasPrefix(err.Error(), "2 of 3 changes made; view public: test: update: a.example.org A: context deadline exceeded") {
+		t.Errorf("error %v", err)
+	}
+}
+
+type timingOut struct{ backend.Backend }
+
+func (b timingOut) Apply(ctx context.Context, zone string, changes []backend.Change) error {
+	err := b.Backend.Apply(ctx, zone, changes[1:])
+	return errors.Join(err, &backend.Error{Kind: backend.Temporary, Op: "test: update", Key: changes[0].Key(), Err: context.DeadlineExceeded})
+}
+
+// slow sees the time end after a number of changes.
 type slow struct {
 	backend.Backend
 	room int
+	end  context.CancelFunc
 }
 
 func (s *slow) Apply(ctx context.Context, zone string, changes []backend.Change) error {
@@ -256,24 +276,24 @@ func (s *slow) Apply(ctx context.Context, zone string, changes []backend.Change)
 	if n == len(changes) {
 		return err
 	}
-	late, cancel := context.WithTimeout(ctx, 0)
-	defer cancel()
-	return backend.Unfinished(late, "slow: update", zone, changes[n:], n)
+	s.end()
+	return errors.Join(err, backend.Unfinished(ctx, "slow: update", zone, changes[n:], n))
 }
 
 func TestLargeApplyTellsItsProgress(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
 	s := one()
-	s.wrap = func(b backend.Backend) backend.Backend { return &slow{b, 24_000} }
+	s.wrap = func(b backend.Backend) backend.Backend { return &slow{b, 24_000, end} }
 	r := start(t, s)
-	all := many(20_000, "h%d.example.org")
-	err := r.Apply(t.Context(), &plan.Changes{Create: all})
-	if err == nil || !strings.HasPrefix(err.Error(), "24000 of 40000 changes made; the next call carries on") {
+	err := r.Apply(ctx, &plan.Changes{Create: many(30_000, "h%d.example.org")})
+	if err == nil || !strings.HasPrefix(err.Error(), "24000 of 60000 changes made; the next call carries on") {
 		t.Errorf("error %v", err)
 	}
 	if got := len(r.records(t)); got != 24_000 {
 		t.Errorf("%d records", got)
 	}
-	if made, late := r.counter(t, "spokedns_changes_total", "result", "success"), r.counter(t, "spokedns_changes_total", "result", "late"); made != 24_000 || late != 16_000 {
+	if made, late := r.counter(t, "spokedns_changes_total", "result", "success"), r.counter(t, "spokedns_changes_total", "result", "late"); made != 24_000 || late != 36_000 {
 		t.Errorf("%v made and %v late are counted", made, late)
 	}
 }

@@ -72,8 +72,9 @@ func (o *outcome) unreached(part []*entry, cause error) {
 	o.failures = append(o.failures, &failure{part[0], backend.Temporary, fmt.Errorf("%w: %w", errUnreached, cause)})
 }
 
-// add notes what a backend said about the entries it was given.
-func (o *outcome) add(part []*entry, err error) {
+// add notes what a backend said about the entries it was given. Only when ctx has ended does an error that
+// tells of it mean the rest of them too; else it is one operation that took too long.
+func (o *outcome) add(ctx context.Context, part []*entry, err error) {
 	if err == nil {
 		return
 	}
@@ -84,7 +85,7 @@ func (o *outcome) add(part []*entry, err error) {
 	for _, e := range backend.Errors(err) {
 		x := byKey[e.Key]
 		switch {
-		case errors.Is(e, context.DeadlineExceeded) || errors.Is(e, context.Canceled):
+		case ctx.Err() != nil && (errors.Is(e, context.Cause(ctx)) || errors.Is(e, ctx.Err())):
 			o.cut(part, x, e)
 		case x != nil:
 			o.fail(x, e.Kind, e)
