@@ -46,10 +46,7 @@ func (c *copied) find(name string, t wire.Type) *backend.RRset {
 // wants reports whether the record belongs into the copy: it is of a type that Limits names, at a name
 // that backend.Name permits, and not the zone's own NS.
 func (c *copied) wants(r *wire.Record) bool {
-	if _, ok := wire.TypeOf(r.Type.String()); !ok || !r.Plain || !backend.InZone(r.Name, c.zone) {
-		return false
-	}
-	return r.Type != wire.NS || r.Name != c.zone
+	return r.Type.HasText() && r.Plain && backend.InZone(r.Name, c.zone) && (r.Type != wire.NS || r.Name != c.zone)
 }
 
 // load adds a record of a full transfer; finish ends it.

@@ -113,12 +113,16 @@ func foldTogether(values []string) bool {
 // RRset of its type, nor a CNAME beside others.
 func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type) {
 	name := u.changes[i].Key().Name
-	alone := !slices.ContainsFunc(u.changes, func(c backend.Change) bool {
-		return c.Key().Name == name && c.Old != nil
-	})
+	here := func(c backend.Change) bool { return c.Key().Name == name && c.Old == nil }
+	first := slices.IndexFunc(u.changes, here) == i
+	alone := !slices.ContainsFunc(u.changes, func(c backend.Change) bool { return c.Key().Name == name && c.Old != nil })
 	switch {
-	case t == wire.CNAME && alone:
-		m.RequireUnused(name)
+	case alone && (t == wire.CNAME || u.tries == 0 && name != m.Zone()):
+		// At first a new record is believed to be of a new name. One prerequisite says so, where each type
+		// would need its own; if the belief is wrong, the unit comes back to be decided on.
+		if first {
+			m.RequireUnused(name)
+		}
 	case t == wire.CNAME:
 		for _, other := range types {
 			if u.at(name, other.String()) == nil || other == t {
@@ -127,8 +131,7 @@ func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type) {
 		}
 	default:
 		m.RequireNone(name, t)
-		first := slices.IndexFunc(u.changes, func(c backend.Change) bool { return c.Key().Name == name && c.Old == nil })
-		if first == i && u.at(name, "CNAME") == nil {
+		if first && u.at(name, "CNAME") == nil {
 			m.RequireNone(name, wire.CNAME)
 		}
 	}

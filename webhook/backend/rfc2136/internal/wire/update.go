@@ -11,7 +11,14 @@ type Update struct {
 	head    []byte // header and zone section
 	pre     section
 	changes section
+	owners  []owner // of the prerequisites since the last Mark
 	err     error
+}
+
+// owner is a name that a compression pointer can refer to.
+type owner struct {
+	name   string
+	offset int
 }
 
 type section struct {
@@ -35,11 +42,14 @@ func NewUpdate(zone string) (*Update, error) {
 	return &Update{zone: zone, head: head}, nil
 }
 
+// Zone is the name of the zone.
+func (u *Update) Zone() string { return u.zone }
+
 // Reset empties the message, keeping its zone and its memory.
 func (u *Update) Reset() {
 	u.pre = section{b: u.pre.b[:0]}
 	u.changes = section{b: u.changes.b[:0]}
-	u.err = nil
+	u.owners, u.err = u.owners[:0], nil
 }
 
 // Err is the first error of any addition since the last Reset or Rollback.
@@ -50,6 +60,7 @@ func (u *Update) Len() int { return len(u.head) + len(u.pre.b) + len(u.changes.b
 
 // Mark remembers the state.
 func (u *Update) Mark() Mark {
+	u.owners = u.owners[:0]
 	return Mark{len(u.pre.b), u.pre.n, len(u.changes.b), u.changes.n}
 }
 
@@ -57,7 +68,7 @@ func (u *Update) Mark() Mark {
 func (u *Update) Rollback(m Mark) {
 	u.pre = section{u.pre.b[:m.preLen], m.preCount}
 	u.changes = section{u.changes.b[:m.changesLen], m.changesCount}
-	u.err = nil
+	u.owners, u.err = u.owners[:0], nil
 }
 
 // Message appends the message to b.
@@ -104,7 +115,7 @@ func (u *Update) add(s *section, name string, t Type, class uint16, ttl uint32, 
 	if u.err != nil {
 		return
 	}
-	b, err := u.appendOwner(s.b, name)
+	b, err := u.appendOwner(s, name)
 	if err != nil {
 		u.err = err
 		return
@@ -117,22 +128,34 @@ func (u *Update) add(s *section, name string, t Type, class uint16, ttl uint32, 
 	s.n++
 }
 
-// appendOwner appends a name of the zone, compressed against the zone section.
-func (u *Update) appendOwner(b []byte, name string) ([]byte, error) {
+// appendOwner appends a name of the zone, compressed against the prerequisites of the same part and
+// against the zone section.
+func (u *Update) appendOwner(s *section, name string) ([]byte, error) {
 	if name == u.zone {
-		return append(b, 0xc0, headerLen), nil
+		return append(s.b, 0xc0, headerLen), nil
+	}
+	for _, o := range u.owners {
+		if o.name == name {
+			return append(s.b, 0xc0|byte(o.offset>>8), byte(o.offset)), nil
+		}
 	}
 	below := len(name) - len(u.zone) - 1
 	if below < 1 || name[below] != '.' || name[below+1:] != u.zone {
-		return AppendName(b, name)
+		return AppendName(s.b, name)
 	}
-	start := len(b)
-	b, err := appendLabels(b, name[:below])
+	start := len(s.b)
+	b, err := appendLabels(s.b, name[:below])
 	if err != nil {
 		return nil, err
 	}
 	if len(b)-start+len(u.head)-headerLen-4 > maxName {
 		return nil, errName
 	}
+	if offset := len(u.head) + start; s == &u.pre && offset < maxPointer {
+		u.owners = append(u.owners, owner{name, offset})
+	}
 	return append(b, 0xc0, headerLen), nil
 }
+
+// maxPointer is the first offset that a compression pointer cannot name (RFC 1035 §4.1.4).
+const maxPointer = 1 << 14

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
+	"pgregory.net/rapid"
 )
 
 func newUpdate(t *testing.T) *wire.Update {
@@ -56,6 +57,37 @@ func TestUpdateIsWhatAnotherImplementationReads(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || m.Id != 99 || m.Opcode != dns.OpcodeUpdate {
 		t.Errorf("id %d opcode %d (-want +got):\n%s", m.Id, m.Opcode, diff)
 	}
+}
+
+func TestUpdateCompressesOwnersSafely(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		u := newUpdate(t)
+		var want []string
+		label := rapid.StringMatching(`[a-z]{1,60}`)
+		for range rapid.IntRange(0, 900).Draw(rt, "parts") {
+			mark := u.Mark()
+			name := label.Draw(rt, "name") + ".example.org"
+			u.RequireUnused(name)
+			u.Add(name, wire.A, 60, []byte{192, 0, 2, 1})
+			if rapid.IntRange(0, 3).Draw(rt, "fate") == 0 {
+				u.Rollback(mark)
+				continue
+			}
+			want = append(want, name+".")
+		}
+		var m dns.Msg
+		if err := m.Unpack(u.Message(nil, 1)); err != nil {
+			rt.Fatal(err)
+		}
+		for i, name := range want {
+			if pre, change := m.Answer[i].Header().Name, m.Ns[i].Header().Name; pre != name || change != name {
+				rt.Fatalf("record %d is required at %s and added at %s, want %s", i, pre, change, name)
+			}
+		}
+		if len(m.Answer) != len(want) || len(m.Ns) != len(want) {
+			rt.Fatalf("%d prerequisites and %d additions, want %d", len(m.Answer), len(m.Ns), len(want))
+		}
+	})
 }
 
 func TestUpdateRollsBack(t *testing.T) {

@@ -69,6 +69,15 @@ func TypeOf(mnemonic string) (t Type, ok bool) {
 	return 0, false
 }
 
+// HasText reports whether records of the type have a value in the text of backend.Canonical.
+func (t Type) HasText() bool {
+	switch t {
+	case A, AAAA, TXT, CNAME, MX, NS, PTR, SRV, NAPTR:
+		return true
+	}
+	return false
+}
+
 const (
 	classIN   = 1
 	classNone = 254
