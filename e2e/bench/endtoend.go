@@ -40,7 +40,7 @@ func (b *bench) site(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.ingresses = &ingresses{client: client, zone: appsZone}
+	s.ingresses = &ingresses{client: client, zone: appsZone, addresses: map[int]string{}}
 	if s.ourIdentity, err = s.api.WebhookIdentity(ctx); err != nil {
 		return nil, err
 	}
@@ -155,20 +155,6 @@ func (b *bench) withExternalDNS(ctx context.Context, s *site, webhook *stack.Web
 		r.promise(all.median() <= 700*time.Millisecond, short(all.median()), "p50 with %s ≤ 700ms", setting)
 	}
 	return nil
-}
-
-// settled waits until every host is answered, and says how long that took since start.
-func (s *site) settled(ctx context.Context, addr string, start time.Time) (time.Duration, error) {
-	for k := range s.n {
-		current, err := s.client.NetworkingV1().Ingresses("default").Get(ctx, fmt.Sprintf("app%06d", k), metav1.GetOptions{ResourceVersion: "0"})
-		if err != nil {
-			return 0, err
-		}
-		if err := answers(ctx, addr, s.host(k), current.Status.LoadBalancer.Ingress[0].IP); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(start), nil
 }
 
 // shares watches the two processes for ten seconds of doing nothing but their loops.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,9 @@ type ingresses struct {
 	client kubernetes.Interface
 	zone   string
 	n      int
+
+	mu        sync.Mutex
+	addresses map[int]string // as last written to the status
 }
 
 func (i *ingresses) host(k int) string { return fmt.Sprintf("app%06d.%s", k, i.zone) }
@@ -52,9 +56,22 @@ func (i *ingresses) grow(ctx context.Context, n int, bare bool) error {
 // setAddress writes the status as an ingress controller would.
 func (i *ingresses) setAddress(ctx context.Context, k int, address string) error {
 	patch := fmt.Sprintf(`{"status":{"loadBalancer":{"ingress":[{"ip":%q}]}}}`, address)
+	i.mu.Lock()
+	i.addresses[k] = address
+	i.mu.Unlock()
 	_, err := i.client.NetworkingV1().Ingresses("default").Patch(ctx, fmt.Sprintf("app%06d", k), types.MergePatchType,
 		[]byte(patch), metav1.PatchOptions{}, "status")
 	return err
+}
+
+// settled waits until every host is answered with its address, and says how long that took since start.
+func (i *ingresses) settled(ctx context.Context, addr string, start time.Time) (time.Duration, error) {
+	for k, address := range i.addresses {
+		if err := answers(ctx, addr, i.host(k), address); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start), nil
 }
 
 // latency changes the status of one Ingress after the other and measures each time until the server at
