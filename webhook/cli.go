@@ -162,12 +162,20 @@ func (in *invocation) file(content []byte) (*config.File, error) {
 
 // fileless builds the configuration from the settings that stand for a file.
 func (in *invocation) fileless() (*config.File, error) {
-	if len(in.filelessGiven()) == 0 {
+	given := in.filelessGiven()
+	if len(given) == 0 {
 		return nil, errors.New("no configuration: give --config, or --backend and --zone and what --help lists below \"Without a file\"")
 	}
 	settings, err := in.Backends.of(in.Classic.Backend)
 	if err != nil {
 		return nil, err
+	}
+	for kind := range kinds() {
+		for _, by := range given { // variables may be there for other programs; flags are meant
+			if kind != in.Classic.Backend && strings.HasPrefix(by, "--"+kind+"-") {
+				return nil, fmt.Errorf("%s has no meaning with backend %s; remove it, or choose backend %s", by, in.Classic.Backend, kind)
+			}
+		}
 	}
 	return in.Classic.File(settings)
 }

@@ -199,6 +199,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		{"an unknown backend", nil, []string{"--zone=example.org", "--backend=bind"}, `--backend: "bind": want one of etcd, memory, rfc2136`},
 		{"a cloud", map[string]string{"CLOUD_PROVIDER": "azure"}, []string{"--zone=example.org"}, `--backend: "azure": comes with a later version; this build has etcd, memory, rfc2136`},
 		{"a backend's settings", nil, []string{"--zone=example.org", "--backend=rfc2136", "--rfc2136-tsig-secret-file=x"}, "--rfc2136-tsig-name: want the name"},
+		{"settings of another backend", nil, []string{"--zone=example.org", "--backend=memory", "--etcd-prefix=/x"}, "--etcd-prefix has no meaning with backend memory; remove it, or choose backend etcd"},
 		{"a bad TTL", map[string]string{"CUSTOM_TTL": "soon"}, []string{"--zone=example.org", "--backend=memory"}, "--custom-ttl: want seconds, like 300, or a duration, like 5m (from envar CUSTOM_TTL=\"soon\")"},
 		{"a bad level", nil, []string{"--log-level=loud", "--zone=example.org", "--backend=memory"}, "--log-level must be one of"},
 		{"a bad address", nil, []string{"--listen=8888", "--zone=example.org", "--backend=memory"}, `server.listen: "8888": want host:port`},

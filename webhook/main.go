@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,13 +39,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case in.Check:
-		_, err = io.WriteString(stdout, f.Describe())
-		return err
-	case in.PrintConfig:
-		text, err := f.YAML()
-		return errors.Join(err, write(stdout, text))
+	if in.Check || in.PrintConfig {
+		return answer(in, f, stdout)
 	}
 	go keepFrugal(ctx)
 	level := new(slog.LevelVar)
@@ -58,6 +52,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return w.run(ctx, f, content)
+}
+
+// answer prints what was asked about the configuration.
+func answer(in *invocation, f *config.File, stdout io.Writer) error {
+	if in.Check {
+		_, err := io.WriteString(stdout, f.Describe())
+		return err
+	}
+	text, err := f.YAML()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
 }
 
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {

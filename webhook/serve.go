@@ -37,6 +37,9 @@ func listen(ctx context.Context, s config.Server, log *slog.Logger) (*front, err
 		return nil, fmt.Errorf("listen for external-dns: %w", err)
 	}
 	if s.TLS.CertFile != "" {
+		if _, err := tls.LoadX509KeyPair(s.TLS.CertFile, s.TLS.KeyFile); err != nil {
+			return nil, errors.Join(fmt.Errorf("server.tls: %w", err), protocol.Close())
+		}
 		protocol = tls.NewListener(protocol, &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -3,13 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"os"
-	"os/signal"
-	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -96,57 +91,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	return err
 }
 
-// follow keeps the configuration up to date. That it cannot is no reason to stop serving.
-func (w *webhook) follow(ctx context.Context, r *config.Reloader) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	if err := r.Run(ctx, hangup); err != nil {
-		w.log.Error("changes of the configuration are not noticed; restart to take them up", "error", err)
-	}
-}
-
-// reload puts a new content of the file into use.
-func (w *webhook) reload(_ context.Context, content []byte, forced bool) error {
-	f, err := w.in.file(content)
-	if err != nil {
-		return err
-	}
-	return w.use(f, forced)
-}
-
-// use puts a configuration into use: calls under way end on the one before, whose backends are closed
-// after them. When it fails, nothing has changed. fresh opens every backend anew.
-func (w *webhook) use(f *config.File, fresh bool) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	rules, err := policy.New(f.Policy())
-	if err != nil {
-		return err
-	}
-	inUse := w.backends
-	if fresh {
-		inUse = nil
-	}
-	backends, err := openBackends(f.Views, inUse, w.log)
-	if err != nil {
-		return err
-	}
-	p, err := w.provider(f, rules, backends)
-	if err != nil {
-		closeBackends(backends, w.backends, w.log)
-		return err
-	}
-	if keys := f.Reads(); w.watcher != nil && (w.file == nil || !slices.Equal(keys, w.file.Reads())) {
-		w.watcher.SetKeep(watch.Keep{Label: rules.ReadsLabel, Annotation: rules.ReadsAnnotation})
-	}
-	w.level.Set(f.Log.SlogLevel())
-	w.retire(w.current.Replace(p), w.backends, backends)
-	warnAboutRestart(w.log, w.file, f)
-	w.file, w.backends = f, backends
-	return nil
-}
-
+// provider assembles the views over their backends.
 func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []openBackend) (*view.Provider, error) {
 	c := view.Config{
 		Policy: rules, DryRun: f.DryRun, Log: w.log, Metrics: w.metrics,
@@ -169,21 +114,6 @@ type claims struct{ *watch.Watcher }
 // Facts is the present state.
 func (c claims) Facts() claim.Facts { return c.Snapshot() }
 
-// retire closes backends that are no longer used, once their last call and those of all configurations
-// before have ended.
-func (w *webhook) retire(idle <-chan struct{}, old, kept []openBackend) {
-	before, closed := w.closed, make(chan struct{})
-	w.closed = closed
-	go func() {
-		defer close(closed)
-		if before != nil {
-			<-before
-		}
-		<-idle
-		closeBackends(old, kept, w.log)
-	}()
-}
-
 // close closes everything after the last call.
 func (w *webhook) close() {
 	w.mu.Lock()
@@ -201,39 +131,4 @@ func (w *webhook) ready(ctx context.Context) error {
 		return w.watcher.Synced()
 	}
 	return nil
-}
-
-// warnAboutRestart tells which changed settings are not in effect before a restart.
-func warnAboutRestart(log *slog.Logger, old, now *config.File) {
-	if old == nil {
-		return
-	}
-	for _, s := range []struct {
-		name    string
-		changed bool
-	}{
-		{"views (zones): external-dns learns them when it starts, so restart external-dns", !slices.Equal(zones(old), zones(now))},
-		{"server", old.Server != now.Server},
-		{"kubernetes", old.Kubernetes != now.Kubernetes},
-		{"log.format", old.Log.Format != now.Log.Format},
-	} {
-		if s.changed {
-			log.Warn("a changed setting needs a restart to take effect", "setting", s.name)
-		}
-	}
-}
-
-// zones lists the zones of all views.
-func zones(f *config.File) []string {
-	var out []string
-	for _, v := range f.Views {
-		out = append(out, v.CanonicalZones()...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func write(w io.Writer, s string) error {
-	_, err := io.WriteString(w, s)
-	return err
 }

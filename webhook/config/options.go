@@ -43,7 +43,7 @@ type BasicAuth struct {
 
 // Rails stop what looks like an accident.
 type Rails struct {
-	MaxDeleteShare float64 `yaml:"maxDeleteShare" default:"0.5" placeholder:"SHARE" help:"Largest share of a zone's owned names, from 0 to 1, that one apply may delete; 1 allows everything."`
+	MaxDeleteShare float64 `yaml:"maxDeleteShare" default:"0.5" placeholder:"SHARE" help:"Largest share of a zone's owned names, above 0 and up to 1, that one apply may delete; 1 allows everything."`
 	MaxDeleteMin   int     `yaml:"maxDeleteMin" default:"20" placeholder:"N" help:"Number of deletes in one apply that is always allowed, whatever their share."`
 }
 
