@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -227,8 +228,11 @@ func (c *cluster) list(w http.ResponseWriter, r *http.Request, collection string
 }
 
 func (c *cluster) watch(w http.ResponseWriter, r *http.Request, collection string) {
-	var next int
-	fmt.Sscan(r.URL.Query().Get("resourceVersion"), &next)
+	next, err := strconv.Atoi(r.URL.Query().Get("resourceVersion"))
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	for {

@@ -27,7 +27,8 @@ type feed struct {
 	store   *store
 	log     *slog.Logger
 
-	lastGood time.Time // when the watch was last known to be open
+	isOpen   bool      // the watch, now
+	lastOpen time.Time // when the watch was last known to be open
 	retry    time.Duration
 }
 
@@ -37,16 +38,16 @@ func (f *feed) run(ctx context.Context) {
 	version := ""
 	for ctx.Err() == nil {
 		var err error
-		started := time.Now()
-		if version == "" {
+		listing, started := version == "", time.Now()
+		if listing {
 			version, err = f.list(ctx)
 		} else {
 			version, err = f.watch(ctx, version)
 		}
 		switch {
-		case err == nil && (f.lastGood.Before(started) || time.Since(started) > time.Second), ctx.Err() != nil:
+		case ctx.Err() != nil, err == nil && (listing || time.Since(started) > time.Second):
 			continue
-		case err == nil: // a watch that ended as soon as it was open
+		case err == nil: // a watch that ended as soon as it was open: not at once again
 		case refused(err, http.StatusGone):
 			version = "" // the server no longer remembers so far back
 		default:
@@ -73,7 +74,7 @@ func (f *feed) list(ctx context.Context) (string, error) {
 }
 
 func (f *feed) watch(ctx context.Context, version string) (string, error) {
-	defer func() { f.lastGood = time.Now() }()
+	defer f.closed()
 	return f.api.watch(ctx, f.path(f.version), version, f.opened, func(kind string, read decode) {
 		k, o, err := f.readObject(f.reader, read)
 		switch {
@@ -89,13 +90,19 @@ func (f *feed) watch(ctx context.Context, version string) (string, error) {
 
 // opened is the moment from which every change is heard of.
 func (f *feed) opened() {
-	f.retry = firstRetry
+	f.isOpen, f.retry = true, firstRetry
 	f.report(Synced, "")
+}
+
+func (f *feed) closed() {
+	if f.isOpen {
+		f.isOpen, f.lastOpen = false, time.Now()
+	}
 }
 
 func (f *feed) failed(err error) {
 	state := stateOf(err)
-	if state == Unreachable && !f.lastGood.IsZero() && time.Since(f.lastGood) < patience {
+	if state == Unreachable && !f.lastOpen.IsZero() && time.Since(f.lastOpen) < patience {
 		f.log.Info("watch interrupted", "resource", f.id(), "error", err)
 		return
 	}

@@ -17,14 +17,14 @@ type resource struct {
 }
 
 const (
-	ingresses           = "ingresses.networking.k8s.io"
-	ingressClasses      = "ingressclasses.networking.k8s.io"
-	services            = "services"
-	gateways            = "gateways.gateway.networking.k8s.io"
-	listenerSets        = "listenersets.gateway.networking.k8s.io"
-	xListenerSets       = "xlistenersets.gateway.networking.x-k8s.io"
-	istioGateways       = "gateways.networking.istio.io"
-	istioVirtualService = "virtualservices.networking.istio.io"
+	ingresses            = "ingresses.networking.k8s.io"
+	ingressClasses       = "ingressclasses.networking.k8s.io"
+	services             = "services"
+	gateways             = "gateways.gateway.networking.k8s.io"
+	listenerSets         = "listenersets.gateway.networking.k8s.io"
+	xListenerSets        = "xlistenersets.gateway.networking.x-k8s.io"
+	istioGateways        = "gateways.networking.istio.io"
+	istioVirtualServices = "virtualservices.networking.istio.io"
 )
 
 // resources lists what is watched. It is a function because its entries refer to the readers.
@@ -38,17 +38,17 @@ func resources() []*resource {
 	istioVersions := []string{"v1", "v1beta1", "v1alpha3"}
 	all := []*resource{
 		{group: networking, versions: []string{"v1"}, plural: "ingressclasses", read: readIngressClass, affects: []string{ingresses}},
-		{kind: "ingress", group: networking, versions: []string{"v1"}, plural: "ingresses", read: readIngress, affects: []string{istioGateways, istioVirtualService}},
-		{kind: "service", versions: []string{"v1"}, plural: "services", read: readService, affects: []string{istioGateways, istioVirtualService}},
+		{kind: "ingress", group: networking, versions: []string{"v1"}, plural: "ingresses", read: readIngress, affects: []string{istioGateways, istioVirtualServices}},
+		{kind: "service", versions: []string{"v1"}, plural: "services", read: readService, affects: []string{istioGateways, istioVirtualServices}},
 		{kind: "crd", group: "externaldns.k8s.io", versions: []string{"v1alpha1"}, plural: "dnsendpoints", read: readDNSEndpoint},
-		{kind: "gateway", group: istio, versions: istioVersions, plural: "gateways", read: readIstioGateway, affects: []string{istioVirtualService}},
+		{kind: "gateway", group: istio, versions: istioVersions, plural: "gateways", read: readIstioGateway, affects: []string{istioVirtualServices}},
 		{kind: "virtualservice", group: istio, versions: istioVersions, plural: "virtualservices", read: readVirtualService},
 		{kind: "ingressroute", group: traefik, versions: []string{"v1alpha1"}, plural: "ingressroutes", read: readIngressRoute("ingressroute")},
 		{kind: "ingressroutetcp", group: traefik, versions: []string{"v1alpha1"}, plural: "ingressroutetcps", read: readIngressRoute("ingressroutetcp")},
 		{kind: "ingressrouteudp", group: traefik, versions: []string{"v1alpha1"}, plural: "ingressrouteudps", read: readIngressRoute("ingressrouteudp")},
 	}
 	var routes []string
-	for _, p := range routeProtocols {
+	for _, p := range routeProtocols() {
 		r := &resource{
 			kind: p.kind, group: gatewayAPI, versions: []string{"v1", "v1beta1", "v1alpha3", "v1alpha2"},
 			plural: p.kind + "s", read: p.read,

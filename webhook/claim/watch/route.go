@@ -14,12 +14,14 @@ type routeProtocol struct {
 	protocols []string
 }
 
-var routeProtocols = []routeProtocol{
-	{"httproute", []string{"HTTP", "HTTPS"}},
-	{"grpcroute", []string{"HTTP", "HTTPS"}},
-	{"tlsroute", []string{"TLS"}},
-	{"tcproute", []string{"TCP", "TLS"}},
-	{"udproute", []string{"UDP"}},
+func routeProtocols() []routeProtocol {
+	return []routeProtocol{
+		{"httproute", []string{"HTTP", "HTTPS"}},
+		{"grpcroute", []string{"HTTP", "HTTPS"}},
+		{"tlsroute", []string{"TLS"}},
+		{"tcproute", []string{"TCP", "TLS"}},
+		{"udproute", []string{"UDP"}},
+	}
 }
 
 // route is a Route of the Gateway API. Its hosts are those it shares with the listeners it is attached to.

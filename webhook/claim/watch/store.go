@@ -146,7 +146,7 @@ func (s *store) set(r *resource, k key, o object) bool {
 	if r.kind != "" {
 		was = s.index.Get(r.ref(k))
 	}
-	is := s.derive(r, k, o)
+	is := s.derive(r, o)
 	if len(r.affects) == 0 {
 		return false
 	}
@@ -165,7 +165,7 @@ func (s *store) remove(r *resource, k key) bool {
 }
 
 // derive brings one object's claim in the index up to date.
-func (s *store) derive(r *resource, k key, o object) *claim.Claim {
+func (s *store) derive(r *resource, o object) *claim.Claim {
 	c := o.claim(s)
 	if c == nil || r.kind == "" {
 		return nil
@@ -178,8 +178,8 @@ func (s *store) derive(r *resource, k key, o object) *claim.Claim {
 
 func (s *store) deriveAffected(r *resource) {
 	for _, id := range r.affects {
-		for k, o := range s.kept[id] {
-			s.derive(s.byID[id], k, o)
+		for _, o := range s.kept[id] {
+			s.derive(s.byID[id], o)
 		}
 	}
 }

@@ -23,7 +23,7 @@ var related = []struct{ id, object string }{
 	{services, `{"metadata":{"namespace":"a","name":"gw"},"spec":{"type":"LoadBalancer","selector":{"gw":"%[1]d"}},"status":{"loadBalancer":{"ingress":[{"ip":"10.0.1.1"}]}}}`},
 	{istioGateways, `{"metadata":{"namespace":"a","name":"selects"},"spec":{"selector":{"gw":"1"},"servers":[{"hosts":["*.istio.example.org"]}]}}`},
 	{istioGateways, `{"metadata":{"namespace":"a","name":"refers","annotations":{"external-dns.kubernetes.io/ingress":"plain"}},"spec":{"servers":[{"hosts":["v%[1]d.istio.example.org"]}]}}`},
-	{istioVirtualService, `{"metadata":{"namespace":"a","name":"v"},"spec":{"hosts":["v1.istio.example.org"],"gateways":["selects","refers"]}}`},
+	{istioVirtualServices, `{"metadata":{"namespace":"a","name":"v"},"spec":{"hosts":["v1.istio.example.org"],"gateways":["selects","refers"]}}`},
 	{gateways, `{"metadata":{"namespace":"a","name":"g"},"spec":{"gatewayClassName":"c%[1]d","allowedListeners":{"namespaces":{"from":"All"}},"listeners":[{"name":"l","protocol":"HTTP"}]},"status":{"addresses":[{"value":"10.0.2.%[1]d"}]}}`},
 	{listenerSets, `{"metadata":{"namespace":"a","name":"s"},"spec":{"parentRef":{"name":"g"},"listeners":[{"name":"l","hostname":"s%[1]d.example.org","protocol":"HTTP"}]},"status":{"conditions":[{"type":"Accepted","status":"True"}],"listeners":[{"name":"l","conditions":[{"type":"Accepted","status":"True"}]}]}}`},
 	{"httproutes." + gatewayGroup, `{"metadata":{"namespace":"a","name":"g"},"spec":{"hostnames":["r%[1]d.example.org"],"parentRefs":[{"name":"g"}]},"status":{"parents":[{"parentRef":{"name":"g"},"conditions":[{"type":"Accepted","status":"True"}]}]}}`},
