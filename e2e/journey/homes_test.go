@@ -2,6 +2,7 @@ package journey_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -14,12 +15,26 @@ type home struct {
 	wildcards bool // the service can answer for *.name
 	in        func(*site) server
 	backend   func(*site) string
+	address   func(*site) string // where the webhook writes, as it stands in backend
+	slow      int                // bytes a second at which 100,000 names take longer than one call may
+}
+
+// farAway is the backend section over a slow link.
+func (h home) farAway(s *site) string {
+	address := h.address(s)
+	return strings.Replace(h.backend(s), address, slowLink(s, address, h.slow), 1)
 }
 
 func homes() []home {
 	return []home{
-		{"BIND", true, bind, (*site).bind},
-		{"etcd", false, coreDNS, (*site).etcd},
+		{
+			name: "BIND", wildcards: true, in: bind, backend: (*site).bind, slow: 1 << 20,
+			address: func(s *site) string { return s.shared.bind.Addr },
+		},
+		{
+			name: "etcd", in: coreDNS, backend: (*site).etcd, slow: 6 << 20,
+			address: func(s *site) string { return strings.TrimPrefix(s.shared.etcd.Endpoint, "http://") },
+		},
 	}
 }
 
@@ -65,6 +80,7 @@ func (v server) serial() uint32 {
 type ownServer struct {
 	server
 	backend       string // section for the webhook
+	farAway       string // the same over a slow link
 	key, secret   string // of TSIG
 	stop, restart func()
 	etcd          *stack.Etcd // nil when it is a BIND
@@ -74,8 +90,11 @@ func (s *site) ownBIND() *ownServer {
 	s.Helper()
 	n, err := s.own.Named(s.ctx, stack.NamedConfig{Zones: []string{s.zone}})
 	s.must(err)
+	section := rfc2136Section(n)
 	return &ownServer{
-		server: server{s, n.Addr}, backend: rfc2136Section(n), key: n.Key.Name, secret: n.Key.Secret,
+		server: server{s, n.Addr}, backend: section,
+		farAway: strings.Replace(section, n.Addr, slowLink(s, n.Addr, 1<<20), 1),
+		key:     n.Key.Name, secret: n.Key.Secret,
 		stop:    func() { n.Stop() },
 		restart: func() { s.Helper(); s.must(n.Restart(s.ctx)) },
 	}
@@ -91,8 +110,10 @@ func (s *site) ownEtcd(c stack.EtcdConfig) *ownServer {
 	}
 	d, err := s.own.CoreDNS(s.ctx, stack.CoreDNSConfig{Zones: []string{s.zone}, Etcd: e, User: user, Password: c.RootPassword})
 	s.must(err)
+	section, address := etcdSection(e, c.RootPassword), strings.TrimPrefix(e.Endpoint, "http://")
 	return &ownServer{
-		server: server{s, d.Addr}, backend: etcdSection(e, c.RootPassword), etcd: e,
+		server: server{s, d.Addr}, backend: section, etcd: e,
+		farAway: strings.Replace(section, address, slowLink(s, address, 4<<20), 1),
 		stop:    func() { e.Stop() },
 		restart: func() { s.Helper(); s.must(e.Restart(s.ctx)) },
 	}
