@@ -108,13 +108,20 @@ func seconds(ttl uint32) time.Duration { return time.Duration(ttl) * time.Second
 type patch struct {
 	base  *copied
 	edits map[key]*backend.RRset
+	sets  chan []backend.RRset // receives a copy of the base's, to be edited
 }
 
 // errDiverged ends a patch that does not fit its base; a full transfer helps.
 var errDiverged = errors.New("the difference does not fit the copy of the zone")
 
+// newPatch returns an empty patch. It copies the base's RRsets while the server is still looking for the
+// difference: for a large zone both take about as long.
 func newPatch(base *copied) *patch {
-	return &patch{base: base, edits: map[key]*backend.RRset{}}
+	p := &patch{base: base, edits: map[key]*backend.RRset{}, sets: make(chan []backend.RRset, 1)}
+	go func() {
+		p.sets <- append(make([]backend.RRset, 0, len(base.sets)+len(base.sets)/32+64), base.sets...)
+	}()
+	return p
 }
 
 func (p *patch) edit(r *wire.Record) (*backend.RRset, string, error) {
@@ -173,8 +180,7 @@ func (p *patch) add(r *wire.Record) error {
 // commit turns the base into the later version. What was handed out of it stays as it is; the base is
 // of no use any more.
 func (p *patch) commit(v wire.Version) *copied {
-	c := p.base
-	sets := append(make([]backend.RRset, 0, len(c.sets)+len(p.edits)), c.sets...)
+	c, sets := p.base, <-p.sets
 	for k, e := range p.edits {
 		i, stands := c.at[k]
 		switch {

@@ -58,17 +58,18 @@ func (s *session) transfer(ctx context.Context, base *copied) (err error) {
 			s.close() // the rest of the answer would be taken for the next one
 		}
 	}()
+	t := &transfer{zone: s.zone, base: base}
 	kind, since := wire.AXFR, (*wire.Version)(nil)
 	if base != nil {
 		kind, since = wire.IXFR, &base.version
+		t.patch = newPatch(base)
+	}
+	if s.copy != nil {
+		t.size = len(s.copy.sets)
 	}
 	a, err := s.ask(ctx, func(b []byte, id uint16) ([]byte, error) { return wire.AppendQuery(b, id, s.zone, kind, since) })
 	if err != nil {
 		return err
-	}
-	t := &transfer{zone: s.zone, base: base}
-	if s.copy != nil {
-		t.size = len(s.copy.sets)
 	}
 	var r wire.Records
 	for {
@@ -146,7 +147,7 @@ func (t *transfer) result() *copied {
 	switch {
 	case t.fresh != nil:
 		return t.fresh.finish(t.target)
-	case t.patch != nil:
+	case t.phase == over:
 		return t.patch.commit(t.target)
 	}
 	return t.base
@@ -190,7 +191,7 @@ func (t *transfer) boundary(v wire.Version) error {
 			t.fill()
 			return t.boundary(v)
 		}
-		t.patch, t.phase = newPatch(t.base), removing
+		t.phase = removing
 	case filling:
 		if v != t.target {
 			return errChanged
