@@ -332,7 +332,7 @@ spec: {controller: example.org/controller}`
 				"plain.example.org", "set.example.net", "mail.example.org", "app.mesh.example.org", "gw.example.org", "t.example.org",
 			} {
 				if claims := facts.ByHost(host); len(claims) > 0 {
-					return host + " is claimed by " + claims[0].Ref.String()
+					return host + " is claimed by " + claims[0].String()
 				}
 			}
 			return ""

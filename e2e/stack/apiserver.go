@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"k8s.io/client-go/dynamic"
@@ -68,15 +69,15 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 	if err := a.becomeAdmin("https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
 		return nil, err
 	}
-	flags := append(credentials,
+	flags := slices.Concat(credentials, []string{
 		"--etcd-servers="+storage.Endpoint,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(port),
 		"--endpoint-reconciler-type=none", // an Endpoints object may not hold a loopback address
 		"--authorization-mode=RBAC",
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--allow-privileged=true",
-	)
-	cmd := exec.Command(program, append(flags, cfg.Flags...)...)
+	}, cfg.Flags)
+	cmd := exec.Command(program, flags...)
 	cmd.Dir = a.dir
 	a.Part, err = s.Start(ctx, cfg.Name, a.ready(), cmd)
 	return a, err

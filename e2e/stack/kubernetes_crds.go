@@ -14,10 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-var definitions = schema.GroupVersionResource{
-	Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
-}
-
 // GatewayAPICRDs are the Gateway API's definitions: Gateway, ListenerSet, HTTPRoute, GRPCRoute and
 // TLSRoute in the "standard" channel, TCPRoute and UDPRoute too in the "experimental" one.
 func GatewayAPICRDs(channel string) (string, error) {
@@ -91,11 +87,14 @@ func (a *APIServer) applyCRDs(ctx context.Context, file string) (names []string,
 }
 
 func (a *APIServer) awaitEstablished(ctx context.Context, names []string) error {
+	definitions := a.Dynamic.Resource(schema.GroupVersionResource{
+		Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
+	})
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for _, name := range names {
 		for {
-			u, err := a.Dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
+			u, err := definitions.Get(ctx, name, metav1.GetOptions{})
 			if err != nil {
 				return fmt.Errorf("definition %s: %w", name, err)
 			}
