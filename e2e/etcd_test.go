@@ -199,4 +199,14 @@ func TestEtcdAnswersReverseNamesAndLongTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	lab.verify(t, reverse, []backend.RRset{recordSet("1."+reverse, "PTR", 0), owner})
+
+	// Upstream's provider puts a PTR record where CoreDNS does not find it.
+	lab.put(t, lab.dir(reverse)+"/7/0badcafe", `{"host":"old.example.net","ttl":60,"targetstrip":1}`)
+	lost := recordSet("7."+reverse, "PTR", 60, "old.example.net")
+	requireZone(t, b, reverse, owner, lost)
+	if err := b.Apply(t.Context(), reverse, []backend.Change{{Old: &lost, New: &lost}}); err != nil {
+		t.Fatal(err)
+	}
+	requireZone(t, b, reverse, owner, lost)
+	lab.verify(t, reverse, []backend.RRset{lost})
 }

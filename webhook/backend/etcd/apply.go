@@ -91,17 +91,25 @@ func (a *apply) run(ctx context.Context, units [][]backend.Change) {
 			}
 		}
 	}
-	if a.stopped {
-		if len(a.rest) > 0 {
-			a.errs = append(a.errs, &backend.Error{Kind: backend.Temporary, Op: "etcd: apply", Zone: a.zone.zone, Key: a.rest[0].Key(),
-				Err: fmt.Errorf("%w: this one and %d more", errStopped, len(a.rest)-1)})
-		}
-	} else if err := backend.Unfinished(ctx, "etcd: apply", a.zone.zone, a.rest, a.done); err != nil {
-		a.errs = append(a.errs, err)
-	}
+	a.reportRest(ctx)
 	if ctx.Err() == nil && !a.stopped {
 		a.tidy(ctx)
 	}
+}
+
+// reportRest reports what was not reached: because the time ran out, or because it would have failed too.
+func (a *apply) reportRest(ctx context.Context) {
+	if len(a.rest) == 0 {
+		return
+	}
+	if ctx.Err() != nil {
+		a.errs = append(a.errs, backend.Unfinished(ctx, "etcd: apply", a.zone.zone, a.rest, a.done))
+		return
+	}
+	a.errs = append(a.errs, &backend.Error{
+		Kind: backend.Temporary, Op: "etcd: apply", Zone: a.zone.zone, Key: a.rest[0].Key(),
+		Err: fmt.Errorf("%w: this one and %d more", errStopped, len(a.rest)-1),
+	})
 }
 
 // round plans the units one after the other and sends them as soon as a transaction is full.

@@ -12,7 +12,7 @@ type plan struct {
 	layout
 	unit  []backend.Change
 	rev   int64    // revision it was made at
-	puts  []put    //
+	puts  []put    // keys to write
 	dels  []held   // keys to delete
 	keeps []held   // keys of changed RRsets that stay
 	fresh []string // keys that must not be there yet and are in no span

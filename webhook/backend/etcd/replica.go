@@ -78,35 +78,37 @@ func (r *replica) add(key string, value []byte, mod int64) {
 // remove forgets a key.
 func (r *replica) remove(key string) {
 	delete(r.broken, key)
-	name, ok := r.others[key]
-	if ok {
+	if name, foreign := r.others[key]; foreign {
 		delete(r.others, key)
-	} else {
-		var id string
-		if name, id, ok = r.position(key); !ok {
-			return
-		}
-		if id == idMark {
-			delete(r.guards, name)
-			return
-		}
-		if id != "" && name == "apex.dns."+r.zone {
-			name = r.zone
-		}
-	}
-	e := r.names[name]
-	if e == nil || len(e.items) == 0 {
+		r.removeAt(name, key)
 		return
+	}
+	name, id, ok := r.position(key)
+	switch {
+	case !ok:
+	case id == idMark:
+		delete(r.guards, name)
+	case !r.removeAt(name, key) && name == "apex.dns."+r.zone:
+		r.removeAt(r.zone, key)
+	}
+}
+
+// removeAt takes the items of the key away from the name, and reports whether there were any.
+func (r *replica) removeAt(name, key string) bool {
+	e := r.names[name]
+	if e == nil {
+		return false
 	}
 	kept := slices.DeleteFunc(e.items, func(it item) bool { return r.keyOfItem(name, &it) == key })
 	if len(kept) == len(e.items) {
-		return
+		return false
 	}
 	e.items = kept
 	if len(kept) == 0 {
 		r.count(name, -1)
 	}
 	r.touch(name)
+	return true
 }
 
 // touch notes that the list has to be brought up to date at the name.
