@@ -70,8 +70,8 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 		return nil, err
 	}
 	flags := slices.Concat(credentials, []string{
-		"--etcd-servers="+storage.Endpoint,
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(port),
+		"--etcd-servers=" + storage.Endpoint,
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port),
 		"--endpoint-reconciler-type=none", // an Endpoints object may not hold a loopback address
 		"--authorization-mode=RBAC",
 		"--service-cluster-ip-range=10.96.0.0/16",
