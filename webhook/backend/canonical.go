@@ -25,20 +25,26 @@ func Name(s string) (string, error) {
 	if n == "" || len(n) > 253 {
 		return "", fmt.Errorf("%q is not a domain name: want 1 to 253 bytes", s)
 	}
-	for i, label := range strings.Split(n, ".") {
+	for label := range strings.SplitSeq(strings.TrimPrefix(n, "*."), ".") {
 		if label == "" || len(label) > 63 {
 			return "", fmt.Errorf("%q is not a domain name: each label has 1 to 63 bytes", s)
 		}
-		if label == "*" && i == 0 {
-			continue
-		}
 		for _, c := range []byte(label) {
-			if c <= ' ' || c >= 0x7f || strings.IndexByte(`*"'\;()@$,<>&`, c) >= 0 {
+			if !plain(c) {
 				return "", fmt.Errorf("%q is not a domain name: byte %q in a label", s, c)
 			}
 		}
 	}
 	return n, nil
+}
+
+// plain reports whether a byte may stand in a label as it is.
+func plain(c byte) bool {
+	switch c {
+	case '*', '"', '\'', '\\', ';', '(', ')', '@', '$', ',', '<', '>', '&':
+		return false
+	}
+	return ' ' < c && c < 0x7f
 }
 
 // lower is for ASCII only: strings.ToLower turns the Kelvin sign into a k, and with it one name into

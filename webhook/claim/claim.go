@@ -19,14 +19,15 @@ type Ref struct {
 
 // ParseRef reads a "resource" label, "ingress/shop/front" or "node/n1".
 func ParseRef(label string) (Ref, bool) {
-	p := strings.Split(label, "/")
-	switch {
-	case len(p) == 3 && p[0] != "" && p[2] != "":
-		return Ref{strings.ToLower(p[0]), p[1], p[2]}, true
-	case len(p) == 2 && p[0] != "" && p[1] != "":
-		return Ref{strings.ToLower(p[0]), "", p[1]}, true
+	kind, rest, _ := strings.Cut(label, "/")
+	namespace, name, namespaced := strings.Cut(rest, "/")
+	if !namespaced {
+		namespace, name = "", rest
 	}
-	return Ref{}, false
+	if kind == "" || name == "" || strings.Contains(name, "/") {
+		return Ref{}, false
+	}
+	return Ref{strings.ToLower(kind), namespace, name}, true
 }
 
 // Compare orders by kind, namespace and name.
