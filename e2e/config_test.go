@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/external-dns/endpoint"
 	"sigs.k8s.io/external-dns/pkg/apis/externaldns"
 	"sigs.k8s.io/external-dns/plan"
@@ -292,6 +295,81 @@ config.yaml:6:1: color: unknown setting; known are views, targets, overrides, dr
 `
 	if stderr != want || status != 1 || stdout != "" {
 		t.Errorf("a wrong file: status %d, %q, and\n%s\nwant 1 and\n%s", status, stdout, stderr, want)
+	}
+}
+
+// TestProgramWritesAnEvent: with the right to it, a refused configuration shows up beside the pod; without,
+// everything else goes on.
+func TestProgramWritesAnEvent(t *testing.T) {
+	s := stack.ForTest(t)
+	api, err := s.APIServer(t.Context(), stack.APIServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := []string{"get", "list", "watch"}
+	rules := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: read},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
+	}
+	without, err := api.Identity(t.Context(), "without", rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := api.Identity(t.Context(), "with", append(rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "views: [{name: public, zones: [example.org], backend: {memory: {}}}]\nlog: {level: debug}\n"
+	path := builtWebhook(t)
+	refused := func(name, kubeconfig string) *stack.Webhook {
+		t.Helper()
+		w, err := s.Webhook(t.Context(), stack.WebhookConfig{
+			Name: name, Program: path, ConfigYAML: good, Kubeconfig: kubeconfig, Env: []string{"POD_NAME=" + name, "POD_NAMESPACE=default"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(w.ConfigFile, []byte(good+"colour: red\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+
+	refused("with-right", with)
+	cfg, err := stack.ConfigFor(api.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stack.Eventually(t.Context(), soon, func(ctx context.Context) error {
+		events, err := client.CoreV1().Events("default").List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=with-right,reason=ConfigurationRefused,type=Warning"})
+		if err == nil && len(events.Items) == 0 {
+			err = errors.New("no event")
+		}
+		if err == nil && !strings.Contains(events.Items[0].Message, "colour: unknown setting") {
+			err = fmt.Errorf("the event says %q", events.Items[0].Message)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+
+	w := refused("without-right", without)
+	err = stack.Eventually(t.Context(), soon, func(context.Context) error {
+		if !strings.Contains(w.LogTail(1000), "no Kubernetes Event could be written") {
+			return errors.New("the missing right is not noted")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := w.Ready(t.Context()); err != nil {
+		t.Errorf("the missing right hurts: %v", err)
 	}
 }
 

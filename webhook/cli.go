@@ -156,7 +156,7 @@ func (in *invocation) file(content []byte) (*config.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Options.Overlay(&in.Options, func(field any) bool { return in.given[field] != "" })
+	f.Overlay(&in.Options, func(field any) bool { return in.given[field] != "" })
 	return f, f.Options.Validate()
 }
 

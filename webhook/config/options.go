@@ -111,7 +111,7 @@ func checkListen(field, address string) error {
 
 func (r Rails) validate() error {
 	var errs []error
-	if !(r.MaxDeleteShare > 0 && r.MaxDeleteShare <= 1) {
+	if ok := r.MaxDeleteShare > 0 && r.MaxDeleteShare <= 1; !ok { // NaN is not ok either
 		errs = append(errs, &setting.Error{Field: "maxDeleteShare", Value: strconv.FormatFloat(r.MaxDeleteShare, 'g', -1, 64), Want: "want a share above 0 and up to 1, like 0.5 for half of the names"})
 	}
 	if r.MaxDeleteMin < 1 {
