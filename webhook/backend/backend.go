@@ -93,10 +93,11 @@ type Backend interface {
 	List(ctx context.Context, zone string) ([]RRset, error)
 
 	// Apply makes the changes. It is idempotent: repeating a call whose answer was lost succeeds and
-	// changes nothing. What stands matches neither Old nor New: a Conflict, and it stays untouched (see
+	// changes nothing. An RRset that matches neither Old nor New is a Conflict and stays untouched (see
 	// Decide). A failed unit never stops another one; the error names every RRset that failed, as
-	// *Error values (see Errors). There is no moment in which a name that had records before and has
-	// some after answers with none.
+	// *Error values (see Errors), or, when the zone as a whole could not be changed, the zone in one
+	// *Error with a zero Key. There is no moment in which a name that had records before and has some
+	// after answers with none.
 	//
 	// When ctx ends, Apply stops between units: what is done is durable, and the rest is reported as
 	// Temporary, so that the next call can carry on.
