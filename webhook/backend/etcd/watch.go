@@ -73,10 +73,10 @@ func (z *zone) clusterID() uint64 {
 	return z.cluster
 }
 
-// reach waits until the copy is at the revision or beyond.
+// reach waits until the copy is at the revision or beyond, but not for a watch that is stuck.
 func (z *zone) reach(ctx context.Context, c *conn, rev int64) error {
-	patience := time.NewTimer(watchPatience)
-	defer patience.Stop()
+	patient, cancel := context.WithTimeoutCause(ctx, watchPatience, errLagging)
+	defer cancel()
 	for {
 		z.mu.Lock()
 		there, gone, moved := z.rev >= rev, z.replica == nil, z.moved
@@ -88,19 +88,16 @@ func (z *zone) reach(ctx context.Context, c *conn, rev int64) error {
 			return nil
 		}
 		// What was written elsewhere in etcd makes no event here, so the revision has to be asked for.
-		if err := c.RequestProgress(ctx); err != nil {
+		if err := c.RequestProgress(patient); err != nil && patient.Err() == nil {
 			return err
 		}
 		again := time.NewTimer(progressAgain)
 		select {
 		case <-moved:
 		case <-again.C:
-		case <-patience.C:
+		case <-patient.Done():
 			again.Stop()
-			return errLagging
-		case <-ctx.Done():
-			again.Stop()
-			return context.Cause(ctx)
+			return context.Cause(patient)
 		}
 		again.Stop()
 	}
