@@ -8,7 +8,7 @@ import (
 // secretLine finds what looks like a secret in a line of YAML, known to be one or not: a key that ends in
 // one of the usual words, and its value.
 func secretLine() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)((?:password|secret|token|key)["']?\s*:\s*)([^\s,}#|>&*][^,}#]*)`)
+	return regexp.MustCompile(`(?i)((?:password|secret|token|key)["']?[ \t]*:[ \t]*)([^\s,}#|>&*][^,}#\r\n]*)`)
 }
 
 // conceal replaces the secrets in the text of a configuration, line by line, so that parts of it can be

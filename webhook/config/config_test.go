@@ -142,3 +142,29 @@ targets:
 		}
 	}
 }
+
+func TestAnchorsAndMergeKeys(t *testing.T) {
+	got, err := decode(`
+views:
+  - &public
+    name: public
+    zones: &zones [example.org]
+    ttl: 1m
+    backend: {memory: {}}
+    rules: [{action: keep}]
+  - <<: *public
+    name: internal
+    ttl: 2m
+    backend: {shelf: {servers: *zones}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.View{
+		View:    policy.View{Name: "internal", Zones: []string{"example.org"}, TTL: 2 * time.Minute, Rules: []policy.Rule{{Action: policy.Keep}}},
+		Backend: config.Section{Kind: "shelf", Settings: &shelf{Servers: []string{"example.org"}, Timeout: 10 * time.Second}},
+	}
+	if diff := cmp.Diff(want, got.Views[1]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

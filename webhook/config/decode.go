@@ -10,14 +10,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth bounds how far aliases and merge keys are followed: YAML allows them to go in circles.
-const maxDepth = 32
+// YAML allows aliases and merge keys to go in circles, so they are followed only so far and so often.
+const (
+	maxAliases = 32
+	maxMerges  = 200
+)
 
 // decoder fills Go values from a YAML tree. The YAML library's own decoder stops at the first mistake
 // and names no field; this one goes on, and knows where every field stands.
 type decoder struct {
 	kinds   Kinds
 	anchors map[string]ast.Node
+	merges  int                        // mappings merged so far
 	places  map[string]*token.Position // field path → where it stands
 	secrets []string                   // texts that must not be shown
 	wrong   []wrong
@@ -137,24 +141,25 @@ type entry struct {
 // entries lists a mapping's keys in order, merge keys ("<<") resolved: a key written out wins over a
 // merged one.
 func (d *decoder) entries(path string, node ast.Node) []entry {
-	return d.merged(path, node, 0)
-}
-
-func (d *decoder) merged(path string, node ast.Node, depth int) []entry {
 	m, ok := node.(ast.MapNode)
-	if !ok || depth > maxDepth {
+	if !ok {
 		d.fail(start(node), path, text(node), "want a mapping, like {key: value}")
 		return nil
 	}
 	var own, inherited []entry
 	for it := m.MapRange(); it.Next(); {
-		if it.Key().IsMergeKey() {
-			for _, parent := range d.parents(it.Value()) {
-				inherited = append(inherited, d.merged(path, parent, depth+1)...)
-			}
+		if !it.Key().IsMergeKey() {
+			own = append(own, entry{text(it.Key()), it.Key().GetToken().Position, it.Value()})
 			continue
 		}
-		own = append(own, entry{text(it.Key()), it.Key().GetToken().Position, it.Value()})
+		for _, parent := range d.parents(it.Value()) {
+			if d.merges++; d.merges == maxMerges {
+				d.fail(start(it.Value()), path, "", "merges too much, or itself; write the keys out")
+			}
+			if d.merges < maxMerges {
+				inherited = append(inherited, d.entries(path, parent)...)
+			}
+		}
 	}
 	for _, e := range inherited {
 		if !slices.ContainsFunc(own, func(o entry) bool { return o.key == e.key }) {
@@ -180,7 +185,7 @@ func (d *decoder) parents(node ast.Node) []ast.Node {
 
 // resolve follows anchors, aliases and tags to the value itself; nil when they lead nowhere.
 func (d *decoder) resolve(node ast.Node) ast.Node {
-	for range maxDepth {
+	for range maxAliases {
 		switch n := node.(type) {
 		case *ast.AnchorNode:
 			node = n.Value

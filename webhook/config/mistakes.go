@@ -68,7 +68,7 @@ func Explain(err error) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// wrong is a mistake found while decoding, before its place is known to be needed.
+// wrong is a mistake found while decoding.
 type wrong struct {
 	pos         *token.Position
 	field       string

@@ -84,7 +84,8 @@ func TestMistakes(t *testing.T) {
 		{"two documents", good + "---\n" + good, []string{"config.yaml: line 3: a second document begins; want one"}},
 		{"an alias to nothing", "views: *none\n", []string{"views"}},
 		{"an alias in a circle", "views: &a\n- *a\n", []string{"views"}},
-		{"a merge in a circle", "views:\n- &a\n  name: x\n  <<: *a\n", []string{"views[0]"}},
+		{"a merge in a circle", "views:\n- &a\n  name: x\n  <<: *a\n", []string{"views[0]: merges too much, or itself; write the keys out"}},
+		{"a merge in many circles", "views:\n- &a\n  name: x\n  <<: [*a, *a, *a]\n", []string{"views[0]: merges too much, or itself; write the keys out"}},
 		{
 			"several at once", "views:\n- name: a\n  zones: [a b]\n  backend: {shelf: {servers: [s], timeout: soon}}\n  rules:\n  - {action: replace}\nrails: {maxDeleteShare: 2}\ncolour: red\n",
 			[]string{"views[0].zones[0]", "views[0].backend.shelf.timeout", "views[0].rules[0].action", "rails.maxDeleteShare", "colour"},
@@ -127,6 +128,28 @@ func TestExplainShowsTheLines(t *testing.T) {
 >    3 |   level: loud
        |          ^
      4 | views: [{name: public, zones: [example.org], backend: {memory: {}}}]`
+	if got := config.Explain(err); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestOnlyTheSecretIsLeftOut(t *testing.T) {
+	_, err := decode(inBackend("\n    shelf:\n      password: hush\n      colour: red\n      key:\n      servers: [s]\n"))
+	want := `config.yaml:7:7: views[0].backend.shelf.colour: unknown setting; known are servers, timeout, retries, password, tls
+     5 |     shelf:
+     6 |       password: (redacted)
+>    7 |       colour: red
+       |       ^
+     8 |       key:
+
+config.yaml:8:7: views[0].backend.shelf.key: unknown setting; known are servers, timeout, retries, password, tls
+     6 |       password: (redacted)
+     7 |       colour: red
+>    8 |       key:
+       |       ^
+     9 |       servers: [s]
+
+2 mistakes`
 	if got := config.Explain(err); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
