@@ -44,21 +44,33 @@ func (u usage) share() string {
 	return fmt.Sprintf("%.0f %%", 100*(now.cpu-u.cpu).Seconds()/now.at.Sub(u.at).Seconds())
 }
 
-// memory is what a process has resident now, and had at most, in MiB.
-func memory(pid int) (now, peak float64, err error) {
+// memory is what a process has resident, in MB.
+type memory struct {
+	now, peak float64
+	file      float64 // of now: pages of the program's own file, which the kernel can drop
+}
+
+func memoryOf(pid int) (memory, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, 0, err
+		return memory{}, err
 	}
+	var m memory
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
 		kib, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 		switch name {
 		case "VmRSS":
-			now = kib / 1024
+			m.now = kib * 1024 / 1e6
 		case "VmHWM":
-			peak = kib / 1024
+			m.peak = kib * 1024 / 1e6
+		case "RssFile":
+			m.file = kib * 1024 / 1e6
 		}
 	}
-	return now, peak, nil
+	return m, nil
+}
+
+func (m memory) String() string {
+	return fmt.Sprintf("%.0f MB (%.0f of them program file)", m.now, m.file)
 }

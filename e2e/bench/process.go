@@ -38,7 +38,7 @@ func (b *bench) processIdle(ctx context.Context, s *site) (row, error) {
 		return r, err
 	}
 	var starts samples
-	var resident float64
+	var resident memory
 	for i := range b.repeats {
 		var w *stack.Webhook
 		took, err := clock(func() (err error) {
@@ -56,16 +56,18 @@ func (b *bench) processIdle(ctx context.Context, s *site) (row, error) {
 		case <-ctx.Done():
 			return r, ctx.Err()
 		}
-		now, _, err := memory(w.PID())
+		m, err := memoryOf(w.PID())
 		if err != nil {
 			return r, err
 		}
-		resident = max(resident, now)
+		if m.now > resident.now {
+			resident = m
+		}
 		w.Stop()
 	}
 	ready := took("from start to ready, informers included", starts)
-	r.ours = []cell{said("resident", "%.0f MiB", resident), ready}
-	r.promise(resident <= 40, fmt.Sprintf("%.0f MiB", resident), "≤ 40 MB resident")
+	r.ours = []cell{said("resident", "%s", resident), ready}
+	r.promise(resident.now <= 40, resident.String(), "≤ 40 MB resident")
 	r.within(time.Second, ready)
 	return r, nil
 }
@@ -85,7 +87,7 @@ func (b *bench) processLoaded(ctx context.Context, s *site) (row, error) {
 		return r, err
 	}
 	defer w.Stop()
-	claimsOnly, _, err := memory(w.PID())
+	claimsOnly, err := memoryOf(w.PID())
 	if err != nil {
 		return r, err
 	}
@@ -113,13 +115,13 @@ func (b *bench) processLoaded(ctx context.Context, s *site) (row, error) {
 			return r, err
 		}
 	}
-	now, peak, err := memory(w.PID())
+	after, err := memoryOf(w.PID())
 	if err != nil {
 		return r, err
 	}
 	r.ours = []cell{
-		said("resident after three loops", "%.0f MiB", now), said("at most", "%.0f MiB", peak), said("with the claims alone", "%.0f MiB", claimsOnly),
+		said("resident after three loops", "%s", after), said("at most", "%.0f MB", after.peak), said("with the claims alone", "%s", claimsOnly),
 	}
-	r.promise(now <= 350, fmt.Sprintf("%.0f MiB", now), "≤ 350 MB resident")
+	r.promise(after.now <= 350, after.String(), "≤ 350 MB resident")
 	return r, nil
 }

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 )
 
-// BuildWebhook builds our program from this checkout into dir and returns its path.
+// BuildWebhook builds our program from this checkout into dir, as the Makefile does for releases, and
+// returns its path.
 func BuildWebhook(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "spokedns-webhook")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./webhook")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./webhook")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Dir = Root()
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the webhook: %w:\n%s", err, out)
