@@ -148,6 +148,8 @@ func TestOverridesByAnnotation(t *testing.T) {
 	s.apply(
 		ingress{name: "other", class: "nginx", hosts: []string{"other"}, at: []string{"10.1.0.10"},
 			annotations: map[string]string{prefix + "webhook-target": "203.0.113.77"}},
+		ingress{name: "young", class: "nginx", hosts: []string{"young"}, at: []string{"10.1.0.10"},
+			annotations: map[string]string{"external-dns.kubernetes.io/webhook-target": "203.0.113.78"}},
 		ingress{name: "private", class: "nginx", hosts: []string{"private"}, at: []string{"10.1.0.10"},
 			annotations: map[string]string{prefix + "webhook-view": "internal"}},
 		ingress{name: "brief", class: "nginx", hosts: []string{"brief"}, at: []string{"10.1.0.10"},
@@ -156,6 +158,7 @@ func TestOverridesByAnnotation(t *testing.T) {
 			annotations: map[string]string{"hub-dns-operator.io/target-hostname": "edge.example.net", "hub-dns-operator.io/record-type": "CNAME"}},
 	)
 	public.answers("other", "A", "203.0.113.77")
+	public.answers("young", "A", "203.0.113.78")
 	internal.answers("private", "A", "10.1.0.10")
 	public.answers("brief", "A", hub4)
 	public.answers("seed", "CNAME", "edge.example.net")

@@ -156,7 +156,7 @@ func (s *site) start(c setup, x stack.ExternalDNSConfig) {
 func (s *site) startWebhook(c stack.WebhookConfig) {
 	s.Helper()
 	c.Program = s.shared.program
-	c.Kubeconfig = s.shared.identity.webhook
+	c.Kubeconfig = cmp.Or(c.Kubeconfig, s.shared.identity.webhook)
 	var err error
 	s.webhook, err = s.own.Webhook(s.ctx, c)
 	s.must(err)
