@@ -7,9 +7,10 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 const (
@@ -83,7 +84,7 @@ func (a *apply) run(ctx context.Context, units [][]backend.Change) {
 		a.again = nil
 		a.round(ctx, units, attempt)
 		if units = a.again; len(units) > 0 && ctx.Err() == nil {
-			if err := a.zone.fresh(ctx, a.conn, a.life); err != nil {
+			if err := a.zone.fresh(ctx, a.conn); err != nil {
 				for _, unit := range units {
 					a.fail(unit, err)
 				}

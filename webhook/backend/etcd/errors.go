@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // wrap classifies a failure of etcd and says what to do about it.

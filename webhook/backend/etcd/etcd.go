@@ -77,7 +77,7 @@ func (b *Backend) zone(name string) *zone {
 	defer b.mu.Unlock()
 	z := b.zones[name]
 	if z == nil {
-		z = &zone{layout: layout{prefix: b.cfg.Prefix, zone: name}, log: b.log, loading: make(chan struct{}, 1), moved: make(chan struct{})}
+		z = newZone(b.life, layout{prefix: b.cfg.Prefix, zone: name}, b.log)
 		b.zones[name] = z
 	}
 	return z
@@ -89,7 +89,7 @@ func (b *Backend) fresh(ctx context.Context, z *zone) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := z.fresh(ctx, c, b.life); err != nil {
+	if err := z.fresh(ctx, c); err != nil {
 		if loginFailed(err) {
 			b.dialer.drop(c) // the password changed; the next call reads it again
 		}

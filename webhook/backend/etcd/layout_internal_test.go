@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-	"github.com/spokedns/spokedns/webhook/backend"
 	"pgregory.net/rapid"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 const testZone = "example.org"
 
-var testLayout = layout{prefix: "/skydns", zone: testZone} //nolint:gochecknoglobals // a constant
+var testLayout = layout{prefix: "/skydns", zone: testZone}
 
 // names draws names of the zone, also such that look like ids and like CoreDNS's own.
 func names() *rapid.Generator[string] {

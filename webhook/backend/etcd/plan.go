@@ -3,8 +3,9 @@ package etcd
 import (
 	"slices"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // plan is what one unit means for the keys that stand.

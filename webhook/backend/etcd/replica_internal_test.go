@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spokedns/spokedns/webhook/backend"
 	"pgregory.net/rapid"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // store is what an etcd would hold, in memory.

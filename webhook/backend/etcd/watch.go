@@ -9,9 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // zone is the watched copy of one zone. It is loaded by the first call that needs it and fed by a watch
@@ -19,7 +20,8 @@ import (
 // loads it again.
 type zone struct {
 	layout
-	log *slog.Logger
+	log  *slog.Logger
+	life context.Context // of the backend: how long a watch may live
 
 	loading chan struct{} // holds one token while a caller loads
 
@@ -40,11 +42,15 @@ const (
 // errLagging is why a copy was given up though nothing failed.
 var errLagging = errors.New("the watch does not catch up")
 
+func newZone(life context.Context, l layout, log *slog.Logger) *zone {
+	return &zone{layout: l, log: log, life: life, loading: make(chan struct{}, 1), moved: make(chan struct{})}
+}
+
 // fresh brings the copy to a revision at which everything is visible that had been written, by anyone,
 // when it was called. It costs one linearizable read of one key.
-func (z *zone) fresh(ctx context.Context, c *conn, alive context.Context) error {
+func (z *zone) fresh(ctx context.Context, c *conn) error {
 	for range 3 {
-		known, err := z.load(ctx, c, alive)
+		known, err := z.load(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -103,9 +109,8 @@ func (z *zone) reach(ctx context.Context, c *conn, rev int64) error {
 	}
 }
 
-// load makes sure that there is a copy and returns the revision it is at. alive is how long its watch
-// may live.
-func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64, error) {
+// load makes sure that there is a copy and returns the revision it is at.
+func (z *zone) load(ctx context.Context, c *conn) (int64, error) {
 	select {
 	case z.loading <- struct{}{}:
 		defer func() { <-z.loading }()
@@ -132,7 +137,7 @@ func (z *zone) load(ctx context.Context, c *conn, alive context.Context) (int64,
 		return 0, err
 	}
 	z.log.Debug("read the zone from etcd", "zone", z.zone, "names", len(r.names), "revision", rev, "took", time.Since(start))
-	watching, stop := context.WithCancel(alive)
+	watching, stop := context.WithCancel(z.life)
 	z.mu.Lock()
 	z.replica, z.rev, z.cluster, z.stop = r, rev, cluster, stop
 	z.move()
