@@ -13,7 +13,7 @@ import (
 )
 
 // rawEtcd is the shortest client of CoreDNS's layout that still does not overwrite what others wrote:
-// transactions of 128 operations, each guarded by "there is no such key", eight at a time.
+// transactions of 128 operations, each guarded by "there is no such key", eight transactions at a time.
 type rawEtcd struct{ client *clientv3.Client }
 
 // service is the value of a key (SkyDNS's format).
@@ -30,7 +30,7 @@ func keyOf(prefix string, e *endpoint.Endpoint) string {
 }
 
 func (r rawEtcd) create(ctx context.Context, prefix string, eps []*endpoint.Endpoint) error {
-	const operations, workers = 64, 8 // a guard and a put each
+	const operations, workers = 128, 8 // as many guards again
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
 	for part := range slices.Chunk(eps, operations) {
