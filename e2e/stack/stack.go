@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -179,15 +180,19 @@ func System(name, debianPackage string) (string, error) {
 	return "", fmt.Errorf("%s is missing: run `make packages`, or install the Debian package %s", name, debianPackage)
 }
 
-// FreePort returns a loopback port that was free for both TCP and UDP a moment ago.
+// FreePort returns a loopback port that was free for both TCP and UDP a moment ago. It lies below the
+// range from which Linux takes the local ports of outgoing connections, so that none takes it while its
+// server starts, or is down for a while.
 func FreePort() (int, error) {
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const lowest, highest = 10_000, 32_000
+	for range 100 {
+		port := lowest + rand.IntN(highest-lowest)
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			return 0, err
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", l.Addr().String())
+		u, err := net.ListenPacket("udp", address)
 		_ = l.Close()
 		if err == nil {
 			_ = u.Close()
