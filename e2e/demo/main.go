@@ -41,7 +41,7 @@ func run(ctx context.Context, out *screen, once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	// The cloud stops before the parts end, whatever the reason.
 	ctx, cancel := context.WithCancel(ctx)

@@ -28,7 +28,7 @@ type parts struct {
 // zoneCount is how many zones are there to be taken; more than the tests need.
 const zoneCount = 60
 
-//nolint:gochecknoglobals // what TestMain sets up has no other way to the tests
+// together is how what TestMain ends gets to the tests that start it.
 var together struct {
 	sync.Once
 	*parts
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = flag.Set("test.parallel", "6") // tests wait for other programs most of the time
 	}
-	code := m.Run()
+	code := m.Run() // returning ends the program with it
 	if together.parts != nil {
 		together.Close()
 		if code != 0 {
@@ -48,7 +48,6 @@ func TestMain(m *testing.M) {
 		}
 		_ = os.RemoveAll(together.Dir)
 	}
-	os.Exit(code)
 }
 
 // shared starts the shared parts for the first test that asks.
