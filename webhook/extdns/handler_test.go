@@ -263,7 +263,7 @@ func TestCutBodyMayHeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != 503 || called.Load() {
+	if answer.StatusCode != http.StatusServiceUnavailable || called.Load() {
 		t.Errorf("status %d, provider called: %v", answer.StatusCode, called.Load())
 	}
 }
@@ -283,7 +283,7 @@ func TestHugeBodyIsAnswered(t *testing.T) {
 		}
 		text, err := io.ReadAll(answer.Body)
 		answer.Body.Close()
-		if err != nil || answer.StatusCode != 503 || !strings.Contains(string(text), "104857600 bytes") {
+		if err != nil || answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "104857600 bytes") {
 			t.Errorf("chunked %v: status %d, %q, %v", chunked, answer.StatusCode, text, err)
 		}
 	}

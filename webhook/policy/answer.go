@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // answer is what a host can point to: addresses of both families, or one host name. Lists are canonical,

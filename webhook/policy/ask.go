@@ -3,8 +3,9 @@ package policy
 import (
 	"slices"
 
-	"github.com/spokedns/spokedns/webhook/claim"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/claim"
 )
 
 // ask is what one claim asks for on one host.

@@ -16,13 +16,6 @@ const (
 	yes
 )
 
-func known(b bool) tri {
-	if b {
-		return yes
-	}
-	return no
-}
-
 // match says whether the rule is for the claim behind a, which asks for host. recs are the records of
 // the host: their targets stand in where the claim's own are not known.
 func (r *rule) match(a *ask, host string, recs []rec) tri {

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // Names of the overrides, as properties of endpoints. As annotations they are "<prefix>webhook-target".

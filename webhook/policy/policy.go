@@ -13,8 +13,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spokedns/spokedns/webhook/claim"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/claim"
 )
 
 // Policy is a compiled Config. It is immutable and safe for concurrent use.

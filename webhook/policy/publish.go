@@ -4,8 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spokedns/spokedns/webhook/claim"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/claim"
 )
 
 // publisher carries out a verdict: it turns the records of one host in one view into endpoints.

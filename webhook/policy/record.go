@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // allViews is the view of a record that names none.

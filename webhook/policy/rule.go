@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spokedns/spokedns/webhook/backend"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // view is a compiled View.

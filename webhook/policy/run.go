@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spokedns/spokedns/webhook/claim"
 	"sigs.k8s.io/external-dns/endpoint"
+
+	"github.com/spokedns/spokedns/webhook/claim"
 )
 
 // run is one Adjust. Its slices are scratch space for the host at hand, used again for the next.

@@ -25,11 +25,11 @@ type entry struct {
 	refused  error
 }
 
-func (e *entry) op() string {
+func (x *entry) op() string {
 	switch {
-	case e.old == nil:
+	case x.old == nil:
 		return "create"
-	case e.new == nil:
+	case x.new == nil:
 		return "delete"
 	}
 	return "update"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/webhook/setting"
 )

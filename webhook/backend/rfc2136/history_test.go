@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"pgregory.net/rapid"
+
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 )
 
 // history is a zone with the records of each of its versions; the serial of a version is its index + 1.

@@ -9,6 +9,8 @@ import (
 )
 
 // types are the record types that can be written, sorted.
+//
+//nolint:gochecknoglobals // a table
 var types = []wire.Type{wire.A, wire.AAAA, wire.CNAME, wire.MX, wire.NAPTR, wire.NS, wire.PTR, wire.SRV, wire.TXT}
 
 // unit is the changes that stand or fall together.

@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
-	"pgregory.net/rapid"
 )
 
 // answer is a message with one record of the zone example.org in its answer section.

@@ -137,7 +137,7 @@ func appendNameText(b, msg []byte, off int) (text []byte, next int, plain bool, 
 }
 
 // plainBytes maps each byte that canonical text holds as it is to its lower case, and the others to 0.
-var plainBytes = func() (table [256]byte) {
+var plainBytes = func() (table [256]byte) { //nolint:gochecknoglobals // a table
 	for c := '!'; c <= '~'; c++ {
 		if !strings.ContainsRune(`.*"'\;()@$,<>&`, c) {
 			table[c] = byte(unicode.ToLower(c))

@@ -6,8 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
-	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 	"pgregory.net/rapid"
+
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 )
 
 func newUpdate(t *testing.T) *wire.Update {
