@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/spokedns/spokedns/e2e/stack"
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const etcdZone = "example.org"

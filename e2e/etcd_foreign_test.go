@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spokedns/spokedns/e2e/stack"
-	"github.com/spokedns/spokedns/webhook/backend"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"sigs.k8s.io/external-dns/endpoint"
 	"sigs.k8s.io/external-dns/pkg/apis/externaldns"
 	"sigs.k8s.io/external-dns/plan"
 	"sigs.k8s.io/external-dns/provider"
 	"sigs.k8s.io/external-dns/provider/coredns"
+
+	"github.com/spokedns/spokedns/e2e/stack"
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // Upstream's provider writes keys with random ids, without a group, with quotes around texts, and with a
