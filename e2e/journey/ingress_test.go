@@ -175,3 +175,31 @@ func TestOverridesByAnnotation(t *testing.T) {
 	public.holds("seed", "CNAME")
 	public.holdsTTL("brief", "A", "1m")
 }
+
+// A hub that is known by name: addresses become an alias, except where there can be none.
+func TestHubWithAName(t *testing.T) {
+	t.Parallel()
+	for _, home := range homes() {
+		t.Run(home.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			dns := home.in(s)
+			c := setup{hub: []string{"edge.example.net"}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}
+			s.start(c, stack.ExternalDNSConfig{})
+			s.apply(ingress{name: "shop", class: "nginx", hosts: []string{"shop", "@"}, at: []string{"10.1.0.10", "fd00:1::10"}})
+			dns.answers("shop", "CNAME", "edge.example.net")
+			s.logged(s.webhook.Part, "refused", s.zone+" CNAME")
+			s.settle()
+			s.staysSettled(3)
+			dns.holds("@", "A")
+
+			c.hub = []string{hub4, hub6}
+			s.reload(c)
+			dns.answers("shop", "A", hub4)
+			dns.answers("shop", "AAAA", hub6)
+			dns.answers("@", "A", hub4)
+			s.settle()
+			s.alive()
+		})
+	}
+}

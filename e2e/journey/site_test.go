@@ -18,7 +18,7 @@ import (
 )
 
 // soon is how long a test waits for what takes a second or two on an idle machine.
-const soon = 45 * time.Second
+const soon = 60 * time.Second
 
 // The hub's addresses: what the world should see instead of the spoke's load balancers.
 const (
