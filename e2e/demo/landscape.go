@@ -123,7 +123,7 @@ type row struct {
 func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
 	lines := story()
 	var rows []row
-	err := out.step("kubectl apply: 2 Ingresses, Gateway and HTTPRoute, Service", func() error {
+	err := out.step("apply the samples: 2 Ingresses, Gateway, HTTPRoute, Service", func() error {
 		return l.api.ApplyYAML(ctx, samples)
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *screen) step(what string, do func() error) error {
 	if s.terminal {
 		s.printf("\r\x1b[K")
 	}
-	s.printf("  %s %-58s %s\n", mark, what, s.dim(fmt.Sprintf("%5.1f s", time.Since(began).Seconds())))
+	s.printf("  %s %-60s %s\n", mark, what, s.dim(fmt.Sprintf("%5.1f s", time.Since(began).Seconds())))
 	return err
 }
 
