@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -140,15 +141,19 @@ func (a *APIServer) served(ctx context.Context, crd *unstructured.Unstructured) 
 	return true
 }
 
-// modulePath is a path inside a module that the e2e module requires.
+// modulePath is a path inside one of the modules that e2e/tools/crds pins.
 func modulePath(module string, elements ...string) (string, error) {
-	cmd := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module)
-	cmd.Dir = filepath.Join(Root(), "e2e")
+	cmd := exec.Command("go", "mod", "download", "-json", module)
+	cmd.Dir = filepath.Join(Root(), "e2e", "tools", "crds")
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("find module %s: %w", module, err)
 	}
-	path := filepath.Join(append([]string{strings.TrimSpace(string(out))}, elements...)...)
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return "", fmt.Errorf("find module %s: %w", module, err)
+	}
+	path := filepath.Join(append([]string{found.Dir}, elements...)...)
 	_, err = os.Stat(path)
 	return path, err
 }
