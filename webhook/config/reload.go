@@ -17,6 +17,10 @@ import (
 // a ConfigMap arrives as a directory, two links and a rename.
 const settle = 100 * time.Millisecond
 
+// patience is how long a directory may go without a quiet moment before the file is read all the same:
+// a log may be written next to it.
+const patience = time.Second
+
 // Reloader follows a configuration file: it hands every new content to Apply and reports how that went.
 // A content that Apply refuses changes nothing.
 type Reloader struct {
@@ -77,6 +81,13 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 	r.seen = r.Applied
 	quiet := time.NewTimer(settle) // and read it: it may have changed since the program did
+	var unread time.Time           // when the first event came that was not followed by a reading
+	touched := func() {
+		if unread.IsZero() {
+			unread = time.Now()
+		}
+		quiet.Reset(min(settle, time.Until(unread.Add(patience))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,11 +96,12 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 			if !ok {
 				return nil
 			}
-			quiet.Reset(settle)
+			touched()
 		case err := <-watcher.Errors:
 			r.Log.Warn("changes of the configuration may go unnoticed", "file", r.Path, "error", err)
-			quiet.Reset(settle)
+			touched()
 		case <-quiet.C:
+			unread = time.Time{}
 			r.reload(ctx, false)
 		case <-hangup:
 			r.Log.Info("asked to reload the configuration", "file", r.Path)

@@ -244,6 +244,31 @@ func TestReloadIgnoresNeighbours(t *testing.T) {
 	f.expectMetrics(t, 1, 1, 1)
 }
 
+func TestReloadInADirectoryThatIsNeverQuiet(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.yaml")
+	write(t, path, "one")
+	f := follow(t, path)
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for ctx.Err() == nil {
+			_ = os.WriteFile(filepath.Join(dir, "program.log"), []byte("x"), 0o600)
+			time.Sleep(settleFraction)
+		}
+	}()
+	write(t, path, "two")
+	if got := await(t, f.applied); got != "two" {
+		t.Errorf("applied %q, want two", got)
+	}
+	stop()
+	<-stopped
+}
+
+// settleFraction is well below the quiet that the Reloader waits for.
+const settleFraction = 10 * time.Millisecond
+
 func TestReloadNamesTheDirectoryItCannotFollow(t *testing.T) {
 	r := &config.Reloader{Path: filepath.Join(t.TempDir(), "none", "config.yaml"), Log: slog.New(slog.DiscardHandler)}
 	err := r.Run(t.Context(), nil)
