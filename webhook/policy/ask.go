@@ -14,6 +14,7 @@ type ask struct {
 	own   []string // targets it publishes itself; nil when they are not known
 	seed  bool     // own was given by annotation, in the place of old, the targets of its status
 	old   []string
+	stray []string // targets of the host's records that none of its claims publishes itself
 	bare  bool // all that is known of the claim is its label
 	blind blindness
 	why   string // why blind
@@ -62,10 +63,29 @@ func (r *run) gatherAsks(host string, group []entry) (claims []*claim.Claim, mis
 			claims[i] = r.asks[i].claim
 		}
 	}
+	stray := r.stray()
 	for i := range r.asks {
+		r.asks[i].stray = stray
 		r.settle(&r.asks[i])
 	}
 	return claims, ""
+}
+
+// stray returns the targets of what the host points to that are in the status of none of its claims:
+// external-dns resolves the host names of load balancers when it is told to, and may have seen a change
+// before we did. They are published where the host is kept, so rules have to look at them too.
+func (r *run) stray() (targets []string) {
+	for i := range r.recs {
+		if !r.recs[i].address() {
+			continue
+		}
+		for _, t := range r.recs[i].targets {
+			if !slices.ContainsFunc(r.asks, func(a ask) bool { return slices.Contains(a.own, t) }) {
+				targets = append(targets, t)
+			}
+		}
+	}
+	return targets
 }
 
 // followLabels adds the claims that only the labels of the endpoints lead to, and the overrides that

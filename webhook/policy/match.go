@@ -90,10 +90,11 @@ func matchPairs(pairs []pair, have map[string]string, a *ask) tri {
 	return yes
 }
 
-// matchTargets reports whether one of the claim's own addresses lies in one of the ranges.
+// matchTargets reports whether one of the addresses that the claim publishes, or may be the reason for,
+// lies in one of the ranges.
 func (r *rule) matchTargets(a *ask, recs []rec) bool {
 	if a.own != nil {
-		return r.inRange(a.own)
+		return r.inRange(a.own) || r.inRange(a.stray)
 	}
 	for i := range recs {
 		if recs[i].address() && r.inRange(recs[i].targets) {

@@ -49,7 +49,8 @@ func TestMatch(t *testing.T) {
 		{"address range", policy.Match{TargetCIDRs: []string{"192.0.2.0/24", "10.0.0.0/8"}}, ing, true},
 		{"v6 range", policy.Match{TargetCIDRs: []string{"fd00::/8"}}, ing, true},
 		{"outside the range", policy.Match{TargetCIDRs: []string{"10.2.0.0/16"}}, ing, false},
-		{"a name is in no range", policy.Match{TargetCIDRs: []string{"0.0.0.0/0"}}, rt, false},
+		{"an address that the object's host name was resolved to", policy.Match{TargetCIDRs: []string{"10.9.9.9"}}, rt, true},
+		{"an address that the object has got just now", policy.Match{TargetCIDRs: []string{"10.9.9.9"}}, ing, true},
 		{"the record's address where the object has none", policy.Match{TargetCIDRs: []string{"10.9.9.9"}}, dns, true},
 		{"fields are ANDed", policy.Match{Kinds: []string{"ingress"}, Namespaces: []string{"other"}}, ing, false},
 	} {
@@ -60,5 +61,14 @@ func TestMatch(t *testing.T) {
 				t.Errorf("matched: %v, want %v (%v)", dropped, tt.want, r.Decisions)
 			}
 		})
+	}
+}
+
+func TestNameIsInNoRange(t *testing.T) {
+	rt := object("httproute/shop/www", "www.example.org", func(c *claim.Claim) { c.Targets = []string{"lb.example.net"} })
+	r := adjust(t, oneView(policy.Rule{Match: policy.Match{TargetCIDRs: []string{"0.0.0.0/0"}}, Action: policy.Drop}),
+		policy.Facts{Claims: objects(rt)}, ep("www.example.org CNAME lb.example.net", from(rt.Ref.String())))
+	if len(r.Endpoints) != 1 {
+		t.Errorf("dropped: %v", r.Decisions)
 	}
 }
