@@ -56,7 +56,7 @@ gsqlite3-pragma-synchronous=0
 local-address=127.0.0.1
 local-port=%[2]d
 socket-dir=%[1]s
-primary=yes
+primary=no
 dnsupdate=yes
 allow-dnsupdate-from=127.0.0.0/8
 allow-axfr-ips=
@@ -106,7 +106,7 @@ func (p *PowerDNS) createDatabase(ctx context.Context) error {
 	b.WriteString("\nPRAGMA journal_mode=WAL;\nBEGIN;\n")
 	fmt.Fprintf(&b, "INSERT INTO tsigkeys (name, algorithm, secret) VALUES ('%s', '%s', '%s');\n", p.Key.Name, p.Key.Algorithm, p.Key.Secret)
 	for i, zone := range p.zones {
-		fmt.Fprintf(&b, "INSERT INTO domains (id, name, type) VALUES (%d, '%s', 'MASTER');\n", i+1, zone)
+		fmt.Fprintf(&b, "INSERT INTO domains (id, name, type) VALUES (%d, '%s', 'NATIVE');\n", i+1, zone)
 		for typ, content := range map[string]string{
 			"SOA": "ns." + zone + " hostmaster." + zone + " 1 3600 600 604800 60", "NS": "ns.invalid",
 		} {
