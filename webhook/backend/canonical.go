@@ -15,8 +15,10 @@ func InZone(name, zone string) bool {
 
 // Name returns the canonical form of a domain name: lower case, no trailing dot, "*" for "\052". It
 // refuses names DNS cannot hold: empty, longer than 253 bytes, labels empty or longer than 63 bytes
-// (RFC 1035 §2.3.4), a "*" that is not the whole leftmost label, and bytes outside printable ASCII or
-// among those that master files give a meaning.
+// (RFC 1035 §2.3.4), and bytes outside printable ASCII or among those that master files give a meaning.
+//
+// A "*" is a byte like others where it is not the whole leftmost label (RFC 4592 §2.1.1): external-dns
+// keeps the ownership of *.example.org at a-*.example.org unless it is told to replace the star.
 func Name(s string) (string, error) {
 	n := strings.TrimSuffix(strings.Map(lower, s), ".")
 	if rest, ok := strings.CutPrefix(n, `\052.`); ok {
@@ -25,7 +27,7 @@ func Name(s string) (string, error) {
 	if n == "" || len(n) > 253 {
 		return "", fmt.Errorf("%q is not a domain name: want 1 to 253 bytes", s)
 	}
-	for label := range strings.SplitSeq(strings.TrimPrefix(n, "*."), ".") {
+	for label := range strings.SplitSeq(n, ".") {
 		if label == "" || len(label) > 63 {
 			return "", fmt.Errorf("%q is not a domain name: each label has 1 to 63 bytes", s)
 		}
@@ -41,7 +43,7 @@ func Name(s string) (string, error) {
 // plain reports whether a byte may stand in a label as it is.
 func plain(c byte) bool {
 	switch c {
-	case '*', '"', '\'', '\\', ';', '(', ')', '@', '$', ',', '<', '>', '&':
+	case '"', '\'', '\\', ';', '(', ')', '@', '$', ',', '<', '>', '&':
 		return false
 	}
 	return ' ' < c && c < 0x7f

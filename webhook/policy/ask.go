@@ -15,7 +15,7 @@ type ask struct {
 	seed  bool     // own was given by annotation, in the place of old, the targets of its status
 	old   []string
 	stray []string // targets of the host's records that none of its claims publishes itself
-	bare  bool // all that is known of the claim is its label
+	bare  bool     // all that is known of the claim is its label
 	blind blindness
 	why   string // why blind
 	texts texts

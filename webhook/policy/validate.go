@@ -72,7 +72,7 @@ func (v View) validate(path string, targets map[string]Target, m *mistakes) {
 	for i, z := range v.Zones {
 		field := fmt.Sprintf("%s.zones[%d]", path, i)
 		name, err := backend.Name(z)
-		if err != nil || strings.HasPrefix(name, "*") {
+		if err != nil || strings.Contains(name, "*") {
 			m.add(field, z, "want the name of a zone, for example example.org")
 			continue
 		}

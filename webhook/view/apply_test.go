@@ -35,6 +35,15 @@ func TestApplyCreatesUpdatesAndDeletes(t *testing.T) {
 		"www.example.org A 5m0s 192.0.2.9")
 }
 
+// external-dns names the ownership of a wildcard after the star, unless it is told to replace it.
+func TestWildcardKeepsItsOwnership(t *testing.T) {
+	r := start(t, one())
+	r.apply(t, plan.Changes{Create: eps{a("*.example.org", "192.0.2.1"), owner("me", "a", "*.example.org")}})
+	check(t, "records", lines(r.records(t)),
+		"*.example.org A 5m0s 192.0.2.1",
+		"a-*.example.org TXT 5m0s heritage=external-dns,external-dns/owner=me")
+}
+
 func TestSwapOfTypesIsOneStep(t *testing.T) {
 	r := start(t, one())
 	r.apply(t, plan.Changes{Create: eps{a("www.example.org", "192.0.2.1"), owner("me", "a", "www.example.org")}})

@@ -68,6 +68,7 @@ func nameGroups() []group {
 				answering(a("any.apps", "192.0.2.1"), a("note.apps"), a("x.shop.apps")),
 			holds(a("*.apps", "192.0.2.1"), a("apps", "192.0.2.3")).answering(a("shop.apps", "192.0.2.1")),
 			holds(a("shop.apps", "192.0.2.2")).answering(a("any.apps"))),
+		life("ownership of a wildcard, under the name that external-dns gives it", holds(txt("a-*.apps", "owner"), txt("a-*", "owner"))),
 		life("wildcard alias", holds(cname("*.apps", "lb.example.net.")).answering(cname("one.apps", "lb.example.net."))),
 		life("wildcard text and mail", holds(txt("*.apps", "all"), mx("*.apps", "10 mail")).answering(txt("one.apps", "all"))),
 	}

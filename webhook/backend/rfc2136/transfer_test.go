@@ -43,7 +43,7 @@ func TestListReadsAFullTransfer(t *testing.T) {
 			[]string{"sub.example.org NS 1m0s ns.example.org"},
 		},
 		"other types and impossible names left out": {
-			transfers{{"SOA 1", `@ 60 CAA 0 issue "x"`, `a\.b 60 A 192.0.2.1`, `x.*.y 60 A 192.0.2.1`, "other.example. 60 A 192.0.2.1", "ok 60 A 192.0.2.1", "SOA 1"}},
+			transfers{{"SOA 1", `@ 60 CAA 0 issue "x"`, `a\.b 60 A 192.0.2.1`, `x\@y 60 A 192.0.2.1`, "other.example. 60 A 192.0.2.1", "ok 60 A 192.0.2.1", "SOA 1"}},
 			[]string{"ok.example.org A 1m0s 192.0.2.1"},
 		},
 		"mixed case and wildcards": {

@@ -111,7 +111,7 @@ func TestNamesAreReadInLowerCaseAndMarked(t *testing.T) {
 	}{
 		"\x03WwW\x07EXAMPLE\x03org\x00": {"www.example.org", true},
 		"\x01*\x03org\x00":              {"*.org", true},
-		"\x01a\x01*\x03org\x00":         {`a.\042.org`, false},
+		"\x01a\x01*\x03org\x00":         {"a.*.org", true},
 		"\x03a.b\x03org\x00":            {`a\046b.org`, false},
 		"\x02a \x00":                    {`a\032`, false},
 		"\x00":                          {".", true},

@@ -122,10 +122,6 @@ func appendNameText(b, msg []byte, off int) (text []byte, next int, plain bool, 
 			}
 			label := msg[off+1 : end]
 			off = end
-			if len(b) == start && c == 1 && label[0] == '*' {
-				b = append(b, '*')
-				continue
-			}
 			if len(b) > start {
 				b = append(b, '.')
 			}
@@ -139,7 +135,7 @@ func appendNameText(b, msg []byte, off int) (text []byte, next int, plain bool, 
 // plainBytes maps each byte that canonical text holds as it is to its lower case, and the others to 0.
 var plainBytes = func() (table [256]byte) { //nolint:gochecknoglobals // a table
 	for c := '!'; c <= '~'; c++ {
-		if !strings.ContainsRune(`.*"'\;()@$,<>&`, c) {
+		if !strings.ContainsRune(`."'\;()@$,<>&`, c) {
 			table[c] = byte(unicode.ToLower(c))
 		}
 	}
