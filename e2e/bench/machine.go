@@ -20,6 +20,7 @@ import (
 func describeMachine(ctx context.Context) []string {
 	return []string{
 		fmt.Sprintf("machine: %s, %d cores, %s", cpuModel(), runtime.NumCPU(), kernel()),
+		"load average at the end, over 1, 5 and 15 minutes: " + loadAverage() + " (on a busy machine the times are longer and the ratios less sure)",
 		fmt.Sprintf("disk: %s for write and fsync of 4 KiB (median of 50)", short(fsyncTime())),
 		strings.Join([]string{
 			runtime.Version(), moduleVersion("sigs.k8s.io/external-dns"), firstLine(ctx, "named", "-v"), firstLine(ctx, "etcd", "--version"),
@@ -44,6 +45,14 @@ func kernel() string {
 		return runtime.GOOS
 	}
 	return "Linux " + strings.TrimSpace(string(release))
+}
+
+func loadAverage() string {
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(load))[:3], ", ")
 }
 
 func moduleVersion(path string) string {
