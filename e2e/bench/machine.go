@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func describeMachine(ctx context.Context) []string {
 		fmt.Sprintf("disk: %s for write and fsync of 4 KiB (median of 50)", short(fsyncTime())),
 		strings.Join([]string{
 			runtime.Version(), moduleVersion("sigs.k8s.io/external-dns"), firstLine(ctx, "named", "-v"), firstLine(ctx, "etcd", "--version"),
-			firstLine(ctx, "coredns", "-version"), firstLine(ctx, "kube-apiserver", "--version"),
+			firstLine(ctx, "coredns", "-version"), toolVersion("kube-apiserver", "k8s.io/kubernetes"),
 		}, "; "),
 	}
 }
@@ -63,6 +64,24 @@ func moduleVersion(path string) string {
 		}
 	}
 	return path
+}
+
+// toolVersion is the version of the module a tool was built from.
+func toolVersion(tool, module string) string {
+	path, err := stack.Tool(tool)
+	if err != nil {
+		return tool + " missing"
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return tool
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module {
+			return tool + " " + m.Version
+		}
+	}
+	return tool
 }
 
 // firstLine is what a program says about its version.
