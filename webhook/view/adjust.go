@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,7 +114,7 @@ type refusal struct {
 	key    backend.Key
 	reason string // "invalid" or "unsupported", for metrics
 	err    error
-	held   bool // what is published under the key stays
+	held   []endpoint.Endpoint // what is published in its place, and stays
 }
 
 // fitAll fits the endpoints into their views.
@@ -130,7 +131,16 @@ func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.E
 	if err != nil {
 		return nil, nil, err
 	}
-	return merged(fitted), slices.Concat(refusals...), nil
+	refused := slices.Concat(refusals...)
+	for _, r := range refused {
+		fitted = append(fitted, r.held...)
+	}
+	if len(fitted) > len(in) {
+		slices.SortStableFunc(fitted, func(a, b endpoint.Endpoint) int {
+			return cmp.Or(strings.Compare(a.DNSName, b.DNSName), strings.Compare(a.RecordType, b.RecordType), strings.Compare(a.SetIdentifier, b.SetIdentifier))
+		})
+	}
+	return merged(fitted), refused, nil
 }
 
 // fit makes to what e asks for, as its view stores it. to stays empty when nothing of it can be
@@ -167,12 +177,20 @@ func (p *Provider) fit(e, to *endpoint.Endpoint, now *snapshot) *refusal {
 	}
 	refused := &refusal{view: v, key: r.Key, reason: reason, err: err}
 	for _, standing := range now.published(v.Name, r.Name) {
-		if standing.RecordType == r.Type && standing.SetIdentifier == p.setID(v, own) {
-			*to = *standing
-			to.Labels, refused.held = e.Labels, true
+		if inPlaceOf(standing.RecordType, r.Type) && standing.SetIdentifier == p.setID(v, own) {
+			stays := *standing
+			stays.Labels = e.Labels
+			refused.held = append(refused.held, stays)
 		}
 	}
 	return refused
+}
+
+// inPlaceOf reports whether a record of one type goes when one of the other is published. Addresses do for
+// a CNAME, which may be refused where they stand: at the zone's own name.
+func inPlaceOf(standing, wanted string) bool {
+	return standing == wanted || wanted == endpoint.RecordTypeCNAME &&
+		(standing == endpoint.RecordTypeA || standing == endpoint.RecordTypeAAAA)
 }
 
 // merged drops the empty endpoints and joins neighbours of one key, which come from set identifiers

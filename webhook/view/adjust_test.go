@@ -125,6 +125,18 @@ func TestAdjustHoldsWhatItRefuses(t *testing.T) {
 	}
 }
 
+// An alias that cannot stand at the zone's own name is no reason to delete the addresses there.
+func TestAdjustHoldsAddressesForARefusedAlias(t *testing.T) {
+	r := start(t, one())
+	for typ, value := range map[string]string{"A": "192.0.2.1", "AAAA": "2001:db8::1", "MX": "10 mail.example.org"} {
+		r.backends[0].Put("example.org", backend.RRset{Key: backend.Key{Name: "example.org", Type: typ}, TTL: 77e9, Values: []string{value}})
+	}
+	check(t, "adjusted", lines(r.adjust(t, a("a.example.org", "192.0.2.9"),
+		record("CNAME", "example.org", "lb.example.net"), a("z.example.org", "192.0.2.9"))),
+		"a.example.org A 5m0s 192.0.2.9", "example.org A 1m17s 192.0.2.1", "example.org AAAA 1m17s 2001:db8::1",
+		"z.example.org A 5m0s 192.0.2.9")
+}
+
 func TestAdjustRewritesByClaim(t *testing.T) {
 	s := hub()
 	x := &index{

@@ -108,7 +108,7 @@ func (j *journal) refused(ctx context.Context, log *slog.Logger, m *Metrics, ref
 			continue
 		}
 		if changed++; changed <= linesPerCall {
-			log.WarnContext(ctx, "endpoint refused", "view", r.view.Name, "record", r.key.String(), "reason", r.err, "keepsPublished", r.held)
+			log.WarnContext(ctx, "endpoint refused", "view", r.view.Name, "record", r.key.String(), "reason", r.err, "keepsPublished", len(r.held) > 0)
 		}
 	}
 	if changed > linesPerCall {
