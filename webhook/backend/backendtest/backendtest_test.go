@@ -226,7 +226,7 @@ func TestSuiteNoticesEveryFault(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			run := exec.CommandContext(ctx, self, "-test.run=^TestSuite$")
+			run := exec.CommandContext(ctx, self, "-test.run=^TestSuite$", "-test.failfast")
 			run.Env = append(os.Environ(), faultVariable+"="+fault)
 			out, err := run.CombinedOutput()
 			if exit := new(exec.ExitError); !errors.As(err, &exit) {
