@@ -223,6 +223,19 @@ func TestMassDeletionIsRefused(t *testing.T) {
 	r.apply(t, plan.Changes{Delete: all[140:180]}) // 20 of 30: so few always pass
 }
 
+// External-dns before v0.18 wrote a second ownership TXT for each record, and nobody removes those.
+func TestMassDeletionWithOldOwnershipTexts(t *testing.T) {
+	r := start(t, one())
+	all := many(30, "h%d.example.org")
+	r.apply(t, plan.Changes{Create: all})
+	for i := range 30 {
+		r.apply(t, plan.Changes{Create: eps{record("TXT", fmt.Sprintf("old-h%d.example.org", i), `"heritage=external-dns,external-dns/owner=me"`)}})
+	}
+	if err := r.Apply(t.Context(), &plan.Changes{Delete: all}); err == nil || !strings.Contains(err.Error(), "30 deletions") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestRepeatedChangeIsNamed(t *testing.T) {
 	r := start(t, one())
 	for range 3 {

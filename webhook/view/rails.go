@@ -113,8 +113,9 @@ func (p *Provider) stopMassDeletion(ctx context.Context, j *job, now *snapshot, 
 	j.entries = rest
 }
 
-// owned counts the records of an owner: external-dns keeps one TXT for each. Without a TXT of that owner
-// (another registry, encryption) all records count.
+// owned counts the records of an owner: external-dns keeps one TXT for each, or two where those of versions
+// before v0.18 still stand, so there are never more than records. Without a TXT of that owner (another
+// registry, encryption) all records count.
 func owned(rrsets []backend.RRset, owner string) int {
 	texts, others := 0, 0
 	for i := range rrsets {
@@ -126,7 +127,7 @@ func owned(rrsets []backend.RRset, owner string) int {
 		}
 	}
 	if texts > 0 {
-		return texts
+		return min(texts, others)
 	}
 	return others
 }
