@@ -151,7 +151,7 @@ func (s *store) set(r *resource, k key, o object) bool {
 		return false
 	}
 	if was != nil && is != nil {
-		return !slices.Equal(was.Targets, is.Targets) || kept && !reflect.DeepEqual(before, s.kept[r.id()][k])
+		return !slices.Equal(was.Targets, is.Targets) || !reflect.DeepEqual(before, s.kept[r.id()][k])
 	}
 	return !kept || !reflect.DeepEqual(before, o)
 }

@@ -90,6 +90,36 @@ func TestClaimsDoNotDependOnTheOrderOfChanges(t *testing.T) {
 	})
 }
 
+// The target annotation of a Service says what the Service publishes. What an Istio Gateway publishes is its
+// load balancer's address all the same.
+func TestGatewayFollowsAnAnnotatedService(t *testing.T) {
+	s := newStore(resources())
+	put := func(id, text string) {
+		r := s.byID[id]
+		k, o, err := readJSON(r, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(r, k, o)
+	}
+	service := func(status string) {
+		put(services, `{"metadata":{"namespace":"a","name":"gw","annotations":{"external-dns.kubernetes.io/target":"203.0.113.1"}},"spec":{"type":"LoadBalancer","selector":{"gw":"1"}},"status":{`+status+`}}`)
+	}
+	service("")
+	put(istioGateways, `{"metadata":{"namespace":"a","name":"g"},"spec":{"selector":{"gw":"1"},"servers":[{"hosts":["g.example.org"]}]}}`)
+	published := func() []string {
+		return s.index.Get(claim.Ref{Kind: "gateway", Namespace: "a", Name: "g"}).TargetsOf("g.example.org")
+	}
+	service(`"loadBalancer":{"ingress":[{"ip":"10.0.1.1"}]}`)
+	if got := published(); !slices.Equal(got, []string{"10.0.1.1"}) {
+		t.Errorf("%q is published after the load balancer got its address", got)
+	}
+	service("")
+	if got := published(); len(got) > 0 {
+		t.Errorf("%q is published after the load balancer lost its address", got)
+	}
+}
+
 func claims(s *store) map[claim.Ref]*claim.Claim {
 	all := map[claim.Ref]*claim.Claim{}
 	for _, r := range s.byID {
