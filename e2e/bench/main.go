@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprint(stdout, r.text())
 	if *only == "" && !*quick {
-		return os.WriteFile(*out, []byte(r.markdown()), 0o600)
+		return os.WriteFile(*out, []byte(r.markdown()), 0o644)
 	}
 	return nil
 }
