@@ -20,7 +20,7 @@ import (
 
 // Config says which servers hold the zones and how they are spoken to.
 type Config struct {
-	Servers    []string      `yaml:"servers"    name:"servers"     help:"Primary servers, each as host:port. With several, all are written and only what all agree on is reported." placeholder:"HOST:PORT"`
+	Servers    []string      `yaml:"servers"    name:"servers"     help:"Primary servers, each as host:port. With several, all are written, and what they do not all hold is written again." placeholder:"HOST:PORT"`
 	TSIG       TSIG          `yaml:"tsig"       embed:""           prefix:"tsig-"`
 	TLS        TLS           `yaml:"tls"        embed:""           prefix:"tls-"`
 	Timeout    time.Duration `yaml:"timeout"    name:"timeout"     help:"Longest wait for one answer of a server." default:"5s"`

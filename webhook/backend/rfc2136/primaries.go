@@ -20,10 +20,10 @@ type primaries struct {
 	disputed map[backend.Key]dispute
 }
 
-// dispute is an RRset that every server holds, but not the same one.
+// dispute is an RRset that not all servers hold with the same values.
 type dispute struct {
 	reported backend.RRset
-	held     []*backend.RRset // one per server
+	held     []*backend.RRset // one per server; nil where it is not
 }
 
 // each runs f for every server at once and returns their errors.
@@ -96,53 +96,60 @@ func (p *primaries) share(i int, units []*unit) []*unit {
 	p.mu.Lock()
 	disputed := p.disputed
 	p.mu.Unlock()
-	out := make([]*unit, len(units))
-	for n, u := range units {
-		out[n] = &unit{changes: slices.Clone(u.changes)}
-		for c := range out[n].changes {
-			change := &out[n].changes[c]
-			if d, ok := disputed[change.Key()]; ok && change.Old.Same(&d.reported) {
-				change.Old = d.held[i]
+	out := make([]*unit, 0, len(units))
+	for _, u := range units {
+		own := &unit{changes: make([]backend.Change, 0, len(u.changes))}
+		for _, c := range u.changes {
+			if d, ok := disputed[c.Key()]; ok && c.Old.Same(&d.reported) {
+				c.Old = d.held[i]
 			}
+			if c.Old != nil || c.New != nil { // else what shall go is not there
+				own.changes = append(own.changes, c)
+			}
+		}
+		if len(own.changes) > 0 {
+			out = append(out, own)
 		}
 	}
 	return out
 }
 
-// agree compares what the servers hold. An RRset that one of them lacks is left out.
+// agree compares what the servers hold. Where they differ, in values or TTL or because one of them lacks
+// the RRset, all values there are are reported, without a TTL: that is never what is wanted, so the next
+// comparison writes it to all, or deletes it from all.
 func agree(copies [][]backend.RRset) (agreed []backend.RRset, disputed map[backend.Key]dispute) {
 	held := make(map[backend.Key][]*backend.RRset, len(copies[0]))
-	for i := range copies[0] {
-		r := &copies[0][i]
-		held[r.Key] = []*backend.RRset{r}
-	}
-	for n, sets := range copies[1:] {
+	for n, sets := range copies {
 		for i := range sets {
-			if all := held[sets[i].Key]; len(all) == n+1 {
-				held[sets[i].Key] = append(all, &sets[i])
+			all := held[sets[i].Key]
+			if all == nil {
+				all = make([]*backend.RRset, len(copies))
+				held[sets[i].Key] = all
 			}
+			all[n] = &sets[i]
 		}
 	}
-	agreed, disputed = make([]backend.RRset, 0, len(copies[0])), map[backend.Key]dispute{}
-	for _, first := range copies[0] {
-		all := held[first.Key]
-		if len(all) < len(copies) {
+	agreed, disputed = make([]backend.RRset, 0, len(held)), map[backend.Key]dispute{}
+	for key, all := range held {
+		first := all[0]
+		differs := func(r *backend.RRset) bool { return r == nil || !r.Same(first) || r.TTL != first.TTL }
+		if !slices.ContainsFunc(all, differs) {
+			agreed = append(agreed, *first)
 			continue
 		}
-		for _, other := range all[1:] {
-			if other.TTL != first.TTL {
-				first.TTL = 0
-			}
-			if !other.Same(&first) {
-				first.Values = slices.Concat(first.Values, other.Values)
+		union := backend.RRset{Key: key}
+		same := true
+		for _, r := range all {
+			if same = same && r.Same(first); r != nil {
+				union.Values = append(union.Values, r.Values...)
 			}
 		}
-		if len(first.Values) != len(all[0].Values) || !first.Same(all[0]) {
-			slices.Sort(first.Values)
-			first.Values = slices.Compact(first.Values)
-			disputed[first.Key] = dispute{reported: first, held: all}
+		slices.Sort(union.Values)
+		union.Values = slices.Compact(union.Values)
+		if !same {
+			disputed[key] = dispute{reported: union, held: all}
 		}
-		agreed = append(agreed, first)
+		agreed = append(agreed, union)
 	}
 	return agreed, disputed
 }

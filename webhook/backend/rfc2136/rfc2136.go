@@ -75,9 +75,8 @@ func limits(c Config) backend.Limits {
 // Limits implements backend.Backend.
 func (b *Backend) Limits() backend.Limits { return b.limits }
 
-// List implements backend.Backend. With several servers an RRset is reported when all hold it; where
-// they hold different values, with all of them, and where they hold different TTLs, without one: both
-// make the next comparison write it to all.
+// List implements backend.Backend. With several servers that do not hold the same RRset, all its values are
+// reported, without a TTL, so that the next comparison writes it to all of them.
 func (b *Backend) List(ctx context.Context, zone string) ([]backend.RRset, error) {
 	return b.primaries(zone).list(ctx)
 }

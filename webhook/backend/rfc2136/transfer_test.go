@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 )
 
 // transfers are messages of records; each inner slice is one message.
@@ -224,4 +225,30 @@ func TestListAcrossTheEndOfSerialNumbers(t *testing.T) {
 	if want := []string{"AXFR", "SOA", "IXFR", "SOA"}; !slices.Equal(f.questions(), want) {
 		t.Errorf("asked %v, want %v", f.questions(), want)
 	}
+}
+
+// What several servers do not all hold is reported in a form that is never what is wanted.
+func TestListOfSeveralServers(t *testing.T) {
+	t.Parallel()
+	var servers []string
+	for _, zone := range [][]string{
+		{"all 60 A 192.0.2.1", "value 60 A 192.0.2.1", "ttl 60 A 192.0.2.1"},
+		{"all 60 A 192.0.2.1", "value 60 A 192.0.2.2", "ttl 60 A 192.0.2.1", "second 60 A 192.0.2.1"},
+		{"all 60 A 192.0.2.1", "value 60 A 192.0.2.2", "ttl 90 A 192.0.2.1", "third 60 A 192.0.2.1"},
+	} {
+		lines := append(append([]string{"SOA 1"}, zone...), "SOA 1")
+		servers = append(servers, startFake(t, func(q *dns.Msg) []*dns.Msg { return transfers{lines}.to(t, q) }).addr)
+	}
+	b, err := rfc2136.New(rfc2136.Config{Servers: servers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets, err := b.List(t.Context(), zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	requireRows(t, sets, []string{
+		"all.example.org A 1m0s 192.0.2.1", "value.example.org A 0s 192.0.2.1 192.0.2.2", "ttl.example.org A 0s 192.0.2.1",
+		"second.example.org A 0s 192.0.2.1", "third.example.org A 0s 192.0.2.1",
+	})
 }
