@@ -13,18 +13,21 @@ import (
 // behind would be collected only when the next one has doubled it.
 const frugal = 280 << 20
 
-// keepFrugal sets the limit, and raises it while more than two thirds of it are in use, so that the
+// keepFrugal sets the limit, and raises it while more than three quarters of it are in use, so that the
 // collector never works for nothing. It returns when ctx ends. GOMEMLIMIT, when set, is left alone.
 func keepFrugal(ctx context.Context) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	tick := time.NewTicker(10 * time.Second)
+	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
-	for {
+	for ticks := 0; ; ticks++ {
 		metrics.Read(live)
 		debug.SetMemoryLimit(memoryLimit(live[0].Value.Uint64()))
+		if ticks == 1 {
+			debug.FreeOSMemory() // what starting took and running does not
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -34,4 +37,4 @@ func keepFrugal(ctx context.Context) {
 }
 
 // memoryLimit is the limit for a heap with that many bytes in use.
-func memoryLimit(live uint64) int64 { return int64(max(frugal, live+live/2)) }
+func memoryLimit(live uint64) int64 { return int64(max(frugal, live+live/3)) }
