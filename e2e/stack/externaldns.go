@@ -21,7 +21,7 @@ type ExternalDNSConfig struct {
 	Registry   string        // default "txt"
 	TXTPrefix  string        // of ownership records; default "_owner-%{record_type}.", which suits every name, the zone's own included
 	Policy     string        // default "sync"
-	Interval   time.Duration // between two loops; default 1 s
+	Interval   time.Duration // between two loops; default 900 ms, which makes it a loop a second
 	ExtraArgs  []string
 }
 
@@ -54,7 +54,7 @@ func (s *Stack) ExternalDNS(ctx context.Context, c ExternalDNSConfig) (*External
 		"--txt-prefix=" + cmp.Or(c.TXTPrefix, "_owner-%{record_type}."),
 		"--txt-wildcard-replacement=any",
 		"--policy=" + cmp.Or(c.Policy, "sync"),
-		"--interval=" + cmp.Or(c.Interval, time.Second).String(),
+		"--interval=" + cmp.Or(c.Interval, 900*time.Millisecond).String(),
 	}
 	if c.Kubeconfig != "" {
 		args = append(args, "--kubeconfig="+c.Kubeconfig)
