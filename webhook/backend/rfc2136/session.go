@@ -84,7 +84,7 @@ type answer struct {
 func (s *session) ask(ctx context.Context, build func(b []byte, id uint16) ([]byte, error)) (*answer, error) {
 	for {
 		kept := s.conn != nil && s.answered
-		a, err := s.askOnce(ctx, build)
+		a, err := s.greetAndAsk(ctx, build)
 		if err == nil {
 			return a, nil
 		}
@@ -93,6 +93,22 @@ func (s *session) ask(ctx context.Context, build func(b []byte, id uint16) ([]by
 			return nil, err
 		}
 	}
+}
+
+// greetAndAsk is askOnce, after a small question where a connection over TLS is new: BIND 9.18 closes it
+// without a word when the end of the handshake and a message near 64 KiB reach it together.
+func (s *session) greetAndAsk(ctx context.Context, build func(b []byte, id uint16) ([]byte, error)) (*answer, error) {
+	if s.server.tls != nil && (s.conn == nil || !s.answered) {
+		if _, err := s.askOnce(ctx, s.question); err != nil {
+			return nil, err
+		}
+	}
+	return s.askOnce(ctx, build)
+}
+
+// question asks for the zone's SOA record.
+func (s *session) question(b []byte, id uint16) ([]byte, error) {
+	return wire.AppendQuery(b, id, s.zone, wire.SOA, nil)
 }
 
 func (s *session) askOnce(ctx context.Context, build func(b []byte, id uint16) ([]byte, error)) (*answer, error) {

@@ -32,7 +32,7 @@ func (s *session) refresh(ctx context.Context) error {
 
 // version asks for the zone's SOA record.
 func (s *session) version(ctx context.Context) (wire.Version, error) {
-	a, err := s.ask(ctx, func(b []byte, id uint16) ([]byte, error) { return wire.AppendQuery(b, id, s.zone, wire.SOA, nil) })
+	a, err := s.ask(ctx, s.question)
 	if err != nil {
 		return wire.Version{}, err
 	}
