@@ -52,6 +52,10 @@ func (f *feed) run(ctx context.Context) {
 			version = "" // the server no longer remembers so far back
 		default:
 			f.failed(err)
+			if stateOf(err) == Forbidden && version != "" {
+				version = ""
+				f.store.replace(f.resource, nil) // what may no longer be read may be long gone
+			}
 		}
 		f.wait(ctx)
 	}

@@ -174,6 +174,28 @@ func TestMissingRightStopsNothingElse(t *testing.T) {
 	})
 }
 
+// A right that is taken away makes the same difference at once as after a restart: nothing is decided on
+// what was known before.
+func TestRightTakenAway(t *testing.T) {
+	c := newCluster(t)
+	c.apply(t, front)
+	w := start(t, c, watch.Keep{})
+	hostsOf(t, w, "ingress/shop/front", "shop.example.org")
+	c.do(func() { c.forbidden["/apis/networking.k8s.io/v1/ingresses"] = true })
+	c.server.CloseClientConnections()
+	eventually(t, "forbidden", func() string {
+		if complete, reason := w.Snapshot().Watched("ingress"); complete || !strings.Contains(reason, "forbidden") {
+			return "ingresses are watched: " + reason
+		}
+		if claimed(w, "ingress/shop/front") != nil {
+			return "there is still a claim of what may not be read"
+		}
+		return ""
+	})
+	c.do(func() { c.forbidden = map[string]bool{} })
+	hostsOf(t, w, "ingress/shop/front", "shop.example.org")
+}
+
 func TestDefinitionsComeAndGo(t *testing.T) {
 	const endpoint = `
 apiVersion: externaldns.k8s.io/v1alpha1
