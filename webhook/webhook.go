@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/rest"
 
-	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/claim/watch"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/extdns"
@@ -103,16 +102,10 @@ func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []open
 		})
 	}
 	if w.watcher != nil {
-		c.Claims = claims{w.watcher}
+		c.Claims = w.watcher
 	}
 	return view.New(c)
 }
-
-// claims is what the watcher knows, as the views ask for it.
-type claims struct{ *watch.Watcher }
-
-// Facts is the present state.
-func (c claims) Facts() claim.Facts { return c.Snapshot() }
 
 // close closes everything after the last call.
 func (w *webhook) close() {
