@@ -78,9 +78,6 @@ func (r *Records) Next() bool {
 // Err is the error that ended Next, or nil.
 func (r *Records) Err() error { return r.err }
 
-// Left is the number of records of the message that were not read yet.
-func (r *Records) Left() int { return r.left }
-
 func (r *Records) read() error {
 	text, off, plain, err := appendNameText(r.name[:0], r.msg, r.next)
 	if err != nil {
