@@ -103,7 +103,7 @@ func fsyncTime() time.Duration {
 	if err != nil {
 		return 0
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	block := make([]byte, 4096)
 	var all samples

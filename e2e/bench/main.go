@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus" //nolint:depguard // the peers log through it
 
 	"github.com/spokedns/spokedns/e2e/stack"
 )
@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	rows, err := b.measure(ctx, dir, chosen)
 	if err != nil {
 		return err

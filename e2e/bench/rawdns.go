@@ -95,7 +95,7 @@ func (r *rawDNS) list(zone string) (count int, serial uint32, err error) {
 	m.SetTsig(tsigName+".", dns.HmacSHA256, 300, time.Now().Unix())
 	merged := map[string]*endpoint.Endpoint{}
 	serial, err = r.transfer(m, func(rr dns.RR) {
-		text := ""
+		var text string
 		switch rr := rr.(type) {
 		case *dns.A:
 			text = rr.A.String()

@@ -235,7 +235,7 @@ func TestReloadIgnoresNeighbours(t *testing.T) {
 	write(t, path, "one")
 	f := follow(t, path)
 	write(t, path, "wrong")
-	await(t, f.failed)
+	_ = await(t, f.failed)
 	write(t, filepath.Join(dir, "neighbour"), "x")
 	write(t, path, "two") // what comes next is this, not a second refusal
 	if got := await(t, f.applied); got != "two" {

@@ -105,7 +105,7 @@ func faults() map[string]func(*faulty) {
 		"lists nothing when its context has ended": func(f *faulty) {
 			f.list = func(ctx context.Context, zone string) ([]backend.RRset, error) {
 				if ctx.Err() != nil {
-					return nil, nil
+					return nil, nil //nolint:nilerr // the mistake to be noticed
 				}
 				return f.Backend.List(ctx, zone)
 			}

@@ -67,7 +67,7 @@ func TestNewReadsFilesAndAsksNobody(t *testing.T) {
 // fields are those of the setting errors in err.
 func fields(err error) []string {
 	var out []string
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined errors themselves are wanted
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			out = append(out, fields(e)...)
 		}
