@@ -163,7 +163,8 @@ func (a *apply) commit(ctx context.Context, b *batch) {
 		}
 		return
 	}
-	resp, err := a.conn.commit(ctx, b.compares, b.ops)
+	compares, ops := b.transaction()
+	resp, err := a.conn.commit(ctx, compares, ops)
 	switch {
 	case err != nil && tooLarge(err) && len(b.plans) > 1:
 		for _, p := range b.plans {

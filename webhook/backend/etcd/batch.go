@@ -4,18 +4,15 @@ import clientv3 "go.etcd.io/etcd/client/v3"
 
 // batch is one transaction: whole units, within etcd's limits.
 type batch struct {
-	plans    []*plan
-	compares []clientv3.Cmp
-	ops      []clientv3.Op
-	above    map[string]struct{} // names whose guard is seen to
-	spans    map[span]struct{}   // where its plans write
-	bytes    int
+	plans                []*plan
+	above                map[string]bool     // names whose guard is seen to, and whether it stands
+	spans                map[string]struct{} // where its plans write, by the first key
+	compares, ops, bytes int                 // what they take
 }
 
 func newBatch() *batch {
 	return &batch{
-		above: map[string]struct{}{}, spans: map[span]struct{}{},
-		compares: make([]clientv3.Cmp, 0, maxOps), ops: make([]clientv3.Op, 0, maxOps),
+		plans: make([]*plan, 0, maxOps/2), above: map[string]bool{}, spans: make(map[string]struct{}, maxOps),
 	}
 }
 
@@ -46,35 +43,49 @@ func (p *plan) large() bool {
 // of a transaction are looked at before any of it is done, so those two would not see each other.
 func (b *batch) fits(p *plan) bool {
 	for _, s := range p.spans {
-		if _, taken := b.spans[s]; taken {
+		if _, taken := b.spans[s.first]; taken {
 			return false
 		}
 	}
 	compares, ops, bytes := p.room()
-	return len(b.compares)+compares <= maxOps && len(b.ops)+ops <= maxOps && b.bytes+bytes <= maxBytes
+	return b.compares+compares <= maxOps && b.ops+ops <= maxOps && b.bytes+bytes <= maxBytes
 }
 
 func (b *batch) add(p *plan) {
-	_, _, bytes := p.room()
-	b.bytes += bytes
 	b.plans = append(b.plans, p)
 	for _, s := range p.spans {
-		b.spans[s] = struct{}{}
+		b.spans[s.first] = struct{}{}
 	}
-	b.compares = p.compares(b.compares)
-	b.ops = p.operations(b.ops)
+	compares, ops, bytes := p.room()
 	for _, a := range p.above {
-		if _, seen := b.above[a.name]; seen {
-			continue
-		}
-		b.above[a.name] = struct{}{}
-		if a.guarded {
-			// Whoever clears it away in this moment makes the transaction fail, and the next one puts it back.
-			b.compares = append(b.compares, clientv3.Compare(clientv3.CreateRevision(p.guardKey(a.name)), ">", 0))
+		if _, seen := b.above[a.name]; !seen {
+			b.above[a.name] = a.guarded
+		} else if a.guarded {
+			compares--
 		} else {
-			b.ops = append(b.ops, guardOp(p.layout, a.name))
+			ops--
 		}
 	}
+	b.compares, b.ops, b.bytes = b.compares+compares, b.ops+ops, b.bytes+bytes
+}
+
+// transaction is what the plans ask of etcd. It is put together only when it is sent, so that this is
+// done for several batches at a time.
+func (b *batch) transaction() ([]clientv3.Cmp, []clientv3.Op) {
+	compares, ops := make([]clientv3.Cmp, 0, b.compares), make([]clientv3.Op, 0, b.ops)
+	for _, p := range b.plans {
+		compares, ops = p.compares(compares), p.operations(ops)
+	}
+	l := b.plans[0].layout
+	for name, stands := range b.above {
+		if stands {
+			// Whoever clears it away in this moment makes the transaction fail, and the next one puts it back.
+			compares = append(compares, clientv3.Compare(clientv3.CreateRevision(l.guardKey(name)), ">", 0))
+		} else {
+			ops = append(ops, guardOp(l, name))
+		}
+	}
+	return compares, ops
 }
 
 func guardOp(l layout, name string) clientv3.Op {

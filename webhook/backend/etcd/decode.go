@@ -11,11 +11,11 @@ import (
 // SERVFAIL for the name and all names above. Values as we write them take a shortcut, because reading a
 // large zone is mostly this.
 func decode(value []byte) (service, error) {
-	var s service
-	if s.scan(value) {
-		return s, nil
+	var ours service
+	if ours.scan(value) {
+		return ours, nil
 	}
-	s = service{}
+	var s service // apart from ours, which is on the stack because encoding/json does not see it
 	if err := json.Unmarshal(value, &s); err != nil {
 		return service{}, fmt.Errorf("CoreDNS cannot read it: %w", err)
 	}

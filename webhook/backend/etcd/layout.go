@@ -80,7 +80,8 @@ type valueHash [10]byte
 
 func hash(t rrType, value string) valueHash {
 	const digits = "0123456789abcdefghijklmnopqrstuv"
-	sum := sha256.Sum256([]byte(t.String() + " " + value))
+	var buf [256]byte
+	sum := sha256.Sum256(append(append(append(buf[:0], t.String()...), ' '), value...))
 	var h valueHash
 	for i := range h {
 		h[i] = digits[sum[i]&31]

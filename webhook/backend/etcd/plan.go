@@ -45,11 +45,14 @@ type refusal struct {
 
 // plan decides what the unit means.
 func (r *replica) plan(unit []backend.Change, rev int64, limits backend.Limits) (*plan, *refusal) {
-	w := writer{replica: r, plan: &plan{layout: r.layout, unit: unit, rev: rev}}
+	w := writer{
+		replica: r, changed: make([]changedSet, 0, len(unit)),
+		plan: &plan{layout: r.layout, unit: unit, rev: rev, puts: make([]put, 0, len(unit)), spans: make([]span, 0, len(unit))},
+	}
 	large := isLarge(unit)
 	for _, c := range unit {
 		name, t := c.Key().Name, typeOf(c.Key().Type)
-		if c.New != nil {
+		if c.New != nil && limits.Clamp(c.New.TTL) != c.New.TTL {
 			wanted := *c.New
 			wanted.TTL = limits.Clamp(wanted.TTL)
 			c.New = &wanted
