@@ -77,11 +77,7 @@ func (b *bench) etcdCreate(ctx context.Context, server *stack.Etcd, raw rawEtcd)
 			return raw.create(ctx, "/skydns", eps)
 		})},
 		contender{name: "spokedns", run: fresh(func(ctx context.Context, zone string, eps []*endpoint.Endpoint) error {
-			cs, err := changes(nil, eps)
-			if err != nil {
-				return err
-			}
-			return ours.Apply(ctx, zone, cs)
+			return create(ctx, ours, zone, eps)
 		})},
 	)
 	if err != nil {
@@ -98,10 +94,7 @@ func (b *bench) etcdCreate(ctx context.Context, server *stack.Etcd, raw rawEtcd)
 // etcdList lists a large zone, cold and from the watched copy.
 func (b *bench) etcdList(ctx context.Context, server *stack.Etcd, raw rawEtcd) ([]row, error) {
 	const zone, peerPrefix, rawPrefix = "large.test", "/peer", "/raw"
-	peerNames := min(b.large, 30_000)
-	if b.full {
-		peerNames = b.large
-	}
+	peerNames, note := b.peerNames()
 	warm, err := ourEtcd(server)
 	if err != nil {
 		return nil, err
@@ -116,10 +109,7 @@ func (b *bench) etcdList(ctx context.Context, server *stack.Etcd, raw rawEtcd) (
 	if err != nil {
 		return nil, err
 	}
-	cold := row{work: fmt.Sprintf("etcd: list %d names", b.large)}
-	if peerNames != b.large {
-		cold.note = fmt.Sprintf("the peer lists %d names only: its merge takes the square of the number, minutes at %d (-full measures it)", peerNames, b.large)
-	}
+	cold := row{work: fmt.Sprintf("etcd: list %d names", b.large), note: note}
 	s, err := b.interleave(ctx, cold.work,
 		contender{name: "upstream", once: true, run: func(ctx context.Context) (time.Duration, error) {
 			p, err := upstreamEtcd(ctx, server, peerPrefix+"/", "medium.test")
@@ -187,11 +177,7 @@ func (b *bench) etcdList(ctx context.Context, server *stack.Etcd, raw rawEtcd) (
 func (b *bench) fill(ctx context.Context, to *etcd.Backend, zone string) error {
 	took, err := clock(func() error {
 		for part := range slices.Chunk(hosts(zone, b.large, 0), 20_000) {
-			cs, err := changes(nil, part)
-			if err != nil {
-				return err
-			}
-			if err := to.Apply(ctx, zone, cs); err != nil {
+			if err := create(ctx, to, zone, part); err != nil {
 				return err
 			}
 		}

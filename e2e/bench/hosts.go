@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -70,6 +71,15 @@ func changes(old, wanted []*endpoint.Endpoint) ([]backend.Change, error) {
 		}
 	}
 	return out, nil
+}
+
+// create makes endpoints in a zone that has none of them.
+func create(ctx context.Context, to backend.Backend, zone string, eps []*endpoint.Endpoint) error {
+	cs, err := changes(nil, eps)
+	if err != nil {
+		return err
+	}
+	return to.Apply(ctx, zone, cs)
 }
 
 // unitOf is the name that a record stands and falls with.

@@ -27,6 +27,15 @@ func (s samples) median() time.Duration {
 	return sorted[len(sorted)/2]
 }
 
+// peerNames is how many names the peers list, and the note that says why these are not all.
+func (b *bench) peerNames() (n int, note string) {
+	const quick = 30_000
+	if b.full || b.large <= quick {
+		return b.large, ""
+	}
+	return quick, fmt.Sprintf("the peer lists %d names only: its merge takes the square of the number, minutes at %d (-full measures it)", quick, b.large)
+}
+
 // interleave lets the contenders take turns, so that the machine's moods meet all of them alike. The
 // samples come back under the contenders' names.
 func (b *bench) interleave(ctx context.Context, work string, contenders ...contender) (map[string]samples, error) {

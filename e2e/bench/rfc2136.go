@@ -92,11 +92,7 @@ func (b *bench) rfc2136Create(ctx context.Context, slowSync time.Duration) (row,
 			return raw.create(zone, eps)
 		})},
 		contender{name: "spokedns", run: fresh(func(ctx context.Context, zone string, eps []*endpoint.Endpoint) error {
-			cs, err := changes(nil, eps)
-			if err != nil {
-				return err
-			}
-			return ours.Apply(ctx, zone, cs)
+			return create(ctx, ours, zone, eps)
 		})},
 	)
 	if err != nil {
@@ -135,16 +131,13 @@ func requireCount(ctx context.Context, addr, zone string, want int) error {
 
 // rfc2136Large lists and changes a large zone.
 func (b *bench) rfc2136Large(ctx context.Context) ([]row, error) {
-	peerNames := min(b.large, 30_000)
-	if b.full {
-		peerNames = b.large
-	}
+	peerNames, _ := b.peerNames()
 	const large, medium = "large.test", "medium.test"
 	addr, err := b.named(ctx, "large", 0, zoneFile{large, b.large}, zoneFile{medium, peerNames})
 	if err != nil {
 		return nil, err
 	}
-	list, err := b.rfc2136List(ctx, addr, large, medium, peerNames)
+	list, err := b.rfc2136List(ctx, addr, large, medium)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +153,9 @@ func (b *bench) rfc2136Large(ctx context.Context) ([]row, error) {
 	return []row{list, unchanged, delta, change}, err
 }
 
-func (b *bench) rfc2136List(ctx context.Context, addr, zone, peerZone string, peerNames int) (row, error) {
-	r := row{work: fmt.Sprintf("rfc2136: list %d names", b.large)}
-	if peerNames != b.large {
-		r.note = fmt.Sprintf("the peer lists %d names only: its merge takes the square of the number, minutes at %d (-full measures it)", peerNames, b.large)
-	}
+func (b *bench) rfc2136List(ctx context.Context, addr, zone, peerZone string) (row, error) {
+	peerNames, note := b.peerNames()
+	r := row{work: fmt.Sprintf("rfc2136: list %d names", b.large), note: note}
 	s, err := b.interleave(ctx, r.work,
 		contender{name: "upstream", once: true, run: func(ctx context.Context) (time.Duration, error) {
 			p, err := upstreamBIND(ctx, addr, defaultBatch, peerZone)
@@ -214,14 +205,11 @@ func (b *bench) rfc2136Unchanged(ctx context.Context, addr, zone string) (row, e
 		return r, err
 	}
 	defer raw.close()
-	warm, err := ourBIND(addr)
+	warm, err := b.warmBIND(ctx, addr, zone)
 	if err != nil {
 		return r, err
 	}
 	defer warm.Close()
-	if err := ourList(ctx, warm, zone, 2*b.large); err != nil {
-		return r, err
-	}
 	s, err := b.interleave(ctx, r.work,
 		contender{name: "raw", run: func(context.Context) (time.Duration, error) {
 			return often(100, func() error { return raw.serial(zone) })
@@ -248,14 +236,11 @@ func (b *bench) rfc2136Delta(ctx context.Context, addr, zone string) (row, error
 		return r, err
 	}
 	defer raw.close()
-	warm, err := ourBIND(addr)
+	warm, err := b.warmBIND(ctx, addr, zone)
 	if err != nil {
 		return r, err
 	}
 	defer warm.Close()
-	if err := ourList(ctx, warm, zone, 2*b.large); err != nil {
-		return r, err
-	}
 	_, serial, err := raw.list(zone)
 	if err != nil {
 		return r, err
@@ -320,14 +305,11 @@ func (b *bench) rfc2136Change(ctx context.Context, addr, zone string) (row, erro
 		return r, err
 	}
 	defer raw.close()
-	warm, err := ourBIND(addr)
+	warm, err := b.warmBIND(ctx, addr, zone)
 	if err != nil {
 		return r, err
 	}
 	defer warm.Close()
-	if err := ourList(ctx, warm, zone, 2*b.large); err != nil {
-		return r, err
-	}
 	peerStep, rawStep, ourStep := steps(0), steps(1), steps(2)
 	s, err := b.interleave(ctx, r.work,
 		contender{name: "upstream", run: func(ctx context.Context) (time.Duration, error) {
@@ -379,6 +361,18 @@ func ourBIND(addr string) (*rfc2136.Backend, error) {
 		Servers: []string{addr}, Timeout: time.Minute,
 		TSIG: rfc2136.TSIG{Name: tsigName, Algorithm: "hmac-sha256", Secret: tsigSecret},
 	})
+}
+
+// warmBIND is our backend after its first list of a large zone.
+func (b *bench) warmBIND(ctx context.Context, addr, zone string) (*rfc2136.Backend, error) {
+	warm, err := ourBIND(addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := ourList(ctx, warm, zone, 2*b.large); err != nil {
+		return nil, errors.Join(err, warm.Close())
+	}
+	return warm, nil
 }
 
 // ourList lists the zone and requires at least as many RRsets.

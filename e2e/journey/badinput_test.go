@@ -138,36 +138,31 @@ func TestForeignMalformedKeyInEtcd(t *testing.T) {
 // Endpoints no API server would let through: external-dns takes them from a connector.
 func TestImpossibleEndpointsStopNobody(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			dns := home.in(s)
-			const keep = "- action: keep"
-			s.startWebhook(stack.WebhookConfig{ConfigYAML: setup{views: []view{{name: "public", backend: home.backend(s), rules: keep}}}.yaml(s)})
-			c := newConnector(s,
-				record(s, "good", "A", "10.1.0.1"),
-				record(s, strings.Repeat("x", 64), "A", "10.1.0.2"),
-				record(s, "empty..label", "A", "10.1.0.3"),
-				record(s, "space in name", "A", "10.1.0.4"),
-				record(s, "strange", "TYPE65280", "\\# 1 00"),
-				record(s, "target", "CNAME", strings.Repeat("y", 70)+".example.net"),
-				record(s, "also-good", "CNAME", "lb.example.net"),
-			)
-			x := c.externalDNS()
-			x.ExtraArgs = append(x.ExtraArgs, managed("A", "AAAA", "CNAME", "TYPE65280")...)
-			s.startExternalDNS(x)
-			dns.answers("good", "A", "10.1.0.1")
-			dns.answers("also-good", "CNAME", "lb.example.net")
-			for _, bad := range []string{strings.Repeat("x", 64), "empty..label", "space in name", strings.Repeat("y", 70), "TYPE65280"} {
-				s.logged(s.webhook.Part, bad)
-			}
-			c.serve(record(s, "good", "A", "10.1.0.9"), record(s, "empty..label", "A", "10.1.0.3"))
-			dns.answers("good", "A", "10.1.0.9")
-			dns.answers("also-good", "CNAME")
-			s.alive()
-		})
-	}
+	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
+		const keep = "- action: keep"
+		s.startWebhook(stack.WebhookConfig{ConfigYAML: setup{views: []view{{name: "public", backend: home.backend(s), rules: keep}}}.yaml(s)})
+		c := newConnector(s,
+			record(s, "good", "A", "10.1.0.1"),
+			record(s, strings.Repeat("x", 64), "A", "10.1.0.2"),
+			record(s, "empty..label", "A", "10.1.0.3"),
+			record(s, "space in name", "A", "10.1.0.4"),
+			record(s, "strange", "TYPE65280", "\\# 1 00"),
+			record(s, "target", "CNAME", strings.Repeat("y", 70)+".example.net"),
+			record(s, "also-good", "CNAME", "lb.example.net"),
+		)
+		x := c.externalDNS()
+		x.ExtraArgs = append(x.ExtraArgs, managed("A", "AAAA", "CNAME", "TYPE65280")...)
+		s.startExternalDNS(x)
+		dns.answers("good", "A", "10.1.0.1")
+		dns.answers("also-good", "CNAME", "lb.example.net")
+		for _, bad := range []string{strings.Repeat("x", 64), "empty..label", "space in name", strings.Repeat("y", 70), "TYPE65280"} {
+			s.logged(s.webhook.Part, bad)
+		}
+		c.serve(record(s, "good", "A", "10.1.0.9"), record(s, "empty..label", "A", "10.1.0.3"))
+		dns.answers("good", "A", "10.1.0.9")
+		dns.answers("also-good", "CNAME")
+		s.alive()
+	})
 }
 
 func TestBadConfigurationOnReloadKeepsTheOld(t *testing.T) {

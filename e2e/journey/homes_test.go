@@ -3,6 +3,7 @@ package journey_test
 import (
 	"fmt"
 	"strings"
+	"testing"
 
 	"github.com/miekg/dns"
 
@@ -35,6 +36,17 @@ func homes() []home {
 			name: "etcd", in: coreDNS, backend: (*site).etcd, slow: 6 << 20,
 			address: func(s *site) string { return strings.TrimPrefix(s.shared.etcd.Endpoint, "http://") },
 		},
+	}
+}
+
+// inEveryHome runs a journey once for each home, all of them at a time, each on a site of its own.
+func inEveryHome(t *testing.T, journey func(t *testing.T, s *site, home home, dns server)) {
+	for _, home := range homes() {
+		t.Run(home.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			journey(t, s, home, home.in(s))
+		})
 	}
 }
 

@@ -9,29 +9,24 @@ import (
 // The classic hub and spoke, in BIND and in etcd behind CoreDNS.
 func TestIngressGoesToTheHubAndTheInternalClassStays(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			dns := home.in(s)
-			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
+	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
+		s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
 
-			s.apply(
-				ingress{name: "shop", class: "nginx", hosts: []string{"shop"}, at: []string{"10.1.0.10"}},
-				ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}},
-				ingress{name: "old-admin", hosts: []string{"old-admin"}, at: []string{"10.1.0.11"},
-					annotations: map[string]string{"kubernetes.io/ingress.class": "nginx-internal"}},
-				ingress{name: "old-shop", hosts: []string{"old-shop"}, at: []string{"10.1.0.10"},
-					annotations: map[string]string{"kubernetes.io/ingress.class": "nginx"}},
-			)
-			dns.answers("shop", "A", hub4)
-			dns.answers("admin", "A", "10.1.0.11")
-			dns.answers("old-admin", "A", "10.1.0.11")
-			dns.answers("old-shop", "A", hub4)
-			s.settle()
-			s.alive()
-		})
-	}
+		s.apply(
+			ingress{name: "shop", class: "nginx", hosts: []string{"shop"}, at: []string{"10.1.0.10"}},
+			ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}},
+			ingress{name: "old-admin", hosts: []string{"old-admin"}, at: []string{"10.1.0.11"},
+				annotations: map[string]string{"kubernetes.io/ingress.class": "nginx-internal"}},
+			ingress{name: "old-shop", hosts: []string{"old-shop"}, at: []string{"10.1.0.10"},
+				annotations: map[string]string{"kubernetes.io/ingress.class": "nginx"}},
+		)
+		dns.answers("shop", "A", hub4)
+		dns.answers("admin", "A", "10.1.0.11")
+		dns.answers("old-admin", "A", "10.1.0.11")
+		dns.answers("old-shop", "A", hub4)
+		s.settle()
+		s.alive()
+	})
 }
 
 // An Ingress without a class has the default one, also when that is chosen later. Not parallel: the
@@ -75,63 +70,53 @@ func TestSharedHostIsStable(t *testing.T) {
 
 func TestIngressLifecycle(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			dns := home.in(s)
-			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
+	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
+		s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
 
-			admin := ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}}
-			s.apply(admin)
-			dns.answers("admin", "A", "10.1.0.11")
-			admin.at = []string{"10.1.0.12", "10.1.0.13"}
-			s.apply(admin)
-			dns.answers("admin", "A", "10.1.0.12", "10.1.0.13")
-			admin.class = "nginx"
-			s.apply(admin)
-			dns.answers("admin", "A", hub4)
-			admin.hosts = []string{"office"}
-			s.apply(admin)
-			dns.answers("office", "A", hub4)
-			dns.answers("admin", "A")
-			s.remove(admin)
-			dns.answers("office", "A")
-			dns.answers("_owner-a.office", "TXT")
-			s.settle()
-		})
-	}
+		admin := ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}}
+		s.apply(admin)
+		dns.answers("admin", "A", "10.1.0.11")
+		admin.at = []string{"10.1.0.12", "10.1.0.13"}
+		s.apply(admin)
+		dns.answers("admin", "A", "10.1.0.12", "10.1.0.13")
+		admin.class = "nginx"
+		s.apply(admin)
+		dns.answers("admin", "A", hub4)
+		admin.hosts = []string{"office"}
+		s.apply(admin)
+		dns.answers("office", "A", hub4)
+		dns.answers("admin", "A")
+		s.remove(admin)
+		dns.answers("office", "A")
+		dns.answers("_owner-a.office", "TXT")
+		s.settle()
+	})
 }
 
 // A dual-stack load balancer behind a dual-stack hub gets both of the hub's addresses, behind an
 // IPv4-only hub only that: a private IPv6 address must not leak.
 func TestDualStack(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			dns := home.in(s)
-			both := setup{hub: []string{hub4, hub6}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}
-			s.start(both, stack.ExternalDNSConfig{})
+	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
+		both := setup{hub: []string{hub4, hub6}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}
+		s.start(both, stack.ExternalDNSConfig{})
 
-			s.apply(
-				ingress{name: "shop", class: "nginx", hosts: []string{"shop"}, at: []string{"10.1.0.10", "fd00:1::10"}},
-				ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11", "fd00:1::11"}},
-			)
-			dns.answers("shop", "A", hub4)
-			dns.answers("shop", "AAAA", hub6)
-			dns.answers("admin", "A", "10.1.0.11")
-			dns.answers("admin", "AAAA", "fd00:1::11")
+		s.apply(
+			ingress{name: "shop", class: "nginx", hosts: []string{"shop"}, at: []string{"10.1.0.10", "fd00:1::10"}},
+			ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11", "fd00:1::11"}},
+		)
+		dns.answers("shop", "A", hub4)
+		dns.answers("shop", "AAAA", hub6)
+		dns.answers("admin", "A", "10.1.0.11")
+		dns.answers("admin", "AAAA", "fd00:1::11")
 
-			both.hub = []string{hub4}
-			s.reload(both)
-			dns.answers("shop", "AAAA")
-			dns.holds("shop", "A", hub4)
-			dns.holds("admin", "AAAA", "fd00:1::11")
-			s.settle()
-		})
-	}
+		both.hub = []string{hub4}
+		s.reload(both)
+		dns.answers("shop", "AAAA")
+		dns.holds("shop", "A", hub4)
+		dns.holds("admin", "AAAA", "fd00:1::11")
+		s.settle()
+	})
 }
 
 func TestOverridesByAnnotation(t *testing.T) {
@@ -179,27 +164,22 @@ func TestOverridesByAnnotation(t *testing.T) {
 // A hub that is known by name: addresses become an alias, except where there can be none.
 func TestHubWithAName(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			dns := home.in(s)
-			c := setup{hub: []string{"edge.example.net"}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}
-			s.start(c, stack.ExternalDNSConfig{})
-			s.apply(ingress{name: "shop", class: "nginx", hosts: []string{"shop", "@"}, at: []string{"10.1.0.10", "fd00:1::10"}})
-			dns.answers("shop", "CNAME", "edge.example.net")
-			s.logged(s.webhook.Part, "refused", s.zone+" CNAME")
-			s.settle()
-			s.staysSettled(3)
-			dns.holds("@", "A")
+	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
+		c := setup{hub: []string{"edge.example.net"}, views: []view{{name: "public", backend: home.backend(s), rules: classic}}}
+		s.start(c, stack.ExternalDNSConfig{})
+		s.apply(ingress{name: "shop", class: "nginx", hosts: []string{"shop", "@"}, at: []string{"10.1.0.10", "fd00:1::10"}})
+		dns.answers("shop", "CNAME", "edge.example.net")
+		s.logged(s.webhook.Part, "refused", s.zone+" CNAME")
+		s.settle()
+		s.staysSettled(3)
+		dns.holds("@", "A")
 
-			c.hub = []string{hub4, hub6}
-			s.reload(c)
-			dns.answers("shop", "A", hub4)
-			dns.answers("shop", "AAAA", hub6)
-			dns.answers("@", "A", hub4)
-			s.settle()
-			s.alive()
-		})
-	}
+		c.hub = []string{hub4, hub6}
+		s.reload(c)
+		dns.answers("shop", "A", hub4)
+		dns.answers("shop", "AAAA", hub6)
+		dns.answers("@", "A", hub4)
+		s.settle()
+		s.alive()
+	})
 }

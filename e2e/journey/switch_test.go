@@ -14,37 +14,32 @@ import (
 // Somebody who asks all the time never hears that the name does not exist.
 func TestSwitchBetweenAddressAndNameWithoutAGap(t *testing.T) {
 	t.Parallel()
-	for _, home := range homes() {
-		t.Run(home.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			at := home.in(s)
-			s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
-			admin := ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}}
+	inEveryHome(t, func(t *testing.T, s *site, home home, at server) {
+		s.start(setup{views: []view{{name: "public", backend: home.backend(s), rules: classic}}}, stack.ExternalDNSConfig{})
+		admin := ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}}
+		s.apply(admin)
+		at.answers("admin", "A", "10.1.0.11")
+		s.settle()
+
+		ctx, stop := context.WithCancel(t.Context())
+		gap := make(chan error, 1)
+		go func() { gap <- at.watchForGap(ctx, "admin") }()
+		for range 3 {
+			admin.at = []string{"lb.cloud.example.net"}
+			s.apply(admin)
+			at.answers("admin", "CNAME", "lb.cloud.example.net")
+			at.answers("admin", "A")
+			admin.at = []string{"10.1.0.11"}
 			s.apply(admin)
 			at.answers("admin", "A", "10.1.0.11")
-			s.settle()
-
-			ctx, stop := context.WithCancel(t.Context())
-			gap := make(chan error, 1)
-			go func() { gap <- at.watchForGap(ctx, "admin") }()
-			for range 3 {
-				admin.at = []string{"lb.cloud.example.net"}
-				s.apply(admin)
-				at.answers("admin", "CNAME", "lb.cloud.example.net")
-				at.answers("admin", "A")
-				admin.at = []string{"10.1.0.11"}
-				s.apply(admin)
-				at.answers("admin", "A", "10.1.0.11")
-				at.answers("admin", "CNAME")
-			}
-			stop()
-			if err := <-gap; err != nil {
-				t.Error(err)
-			}
-			s.settle()
-		})
-	}
+			at.answers("admin", "CNAME")
+		}
+		stop()
+		if err := <-gap; err != nil {
+			t.Error(err)
+		}
+		s.settle()
+	})
 }
 
 // watchForGap asks for the host's addresses again and again until ctx ends, and returns an error when
