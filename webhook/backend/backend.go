@@ -35,6 +35,15 @@ type RRset struct {
 	Attrs  map[string]string // service-specific properties named in Limits.Attrs; nil when there are none
 }
 
+// AttrAlias is the attribute of an alias: "true" on an A or AAAA RRset whose one value is the name that
+// the service looks up itself when it answers, as Route 53 does. external-dns calls it so too.
+const AttrAlias = "alias"
+
+// Alias reports whether the RRset stands for the addresses of the name that is its value.
+func (r *RRset) Alias() bool {
+	return (r.Type == "A" || r.Type == "AAAA") && r.Attrs[AttrAlias] == "true"
+}
+
 // Same reports whether both hold the same values and attributes. TTLs are not compared.
 func (r *RRset) Same(o *RRset) bool {
 	if r == nil || o == nil {
@@ -102,6 +111,17 @@ type Backend interface {
 	// When ctx ends, Apply stops between units: what is done is durable, and the rest is reported as
 	// Temporary, so that the next call can carry on.
 	Apply(ctx context.Context, zone string, changes []Change) error
+}
+
+// Adjuster is implemented by backends whose service has a form of its own for what is asked of it: it
+// fills in defaults, turns one RRset into others, or does not take it. The portable layer asks before
+// anything is planned, so that a second run finds nothing to do.
+type Adjuster interface {
+	// Adjust returns the RRsets in the form in which List will return them once they are applied. Each
+	// result belongs to the one asked for under the same name and set identifier. It is idempotent. TTLs
+	// of 0 stay 0. What the service will not take is left out of the result and named by a Rejected
+	// *Error; an error of any other kind, or without a Key, means that nothing can be said at all.
+	Adjust(ctx context.Context, zone string, sets []RRset) ([]RRset, error)
 }
 
 // Closer is implemented by backends that hold connections or goroutines.

@@ -61,7 +61,8 @@ func lower(r rune) rune {
 // Canonical returns the RRset in the one form that all layers compare: canonical names, values in
 // canonical text, sorted and without duplicates. The forms are:
 //
-//	A, AAAA           the address as netip prints it; never an IPv4-mapped IPv6 address
+//	A, AAAA           the address as netip prints it; never an IPv4-mapped IPv6 address. Of an alias
+//	                  (see RRset.Alias), the one name it points to, canonical
 //	CNAME, NS, PTR    the name, canonical
 //	MX                "<preference> <name>"; the name may be "." (RFC 7505)
 //	SRV               "<priority> <weight> <port> <name>"; the name may be "." (RFC 2782)
@@ -76,8 +77,12 @@ func Canonical(r RRset) (RRset, error) {
 	}
 	r.Name, r.Type = name, strings.ToUpper(r.Type)
 	values := make([]string, 0, len(r.Values))
+	form := r.Type
+	if r.Alias() {
+		form = "CNAME"
+	}
 	for _, v := range r.Values {
-		c, err := canonicalValue(r.Type, v)
+		c, err := canonicalValue(form, v)
 		if err != nil {
 			return RRset{}, err
 		}

@@ -47,6 +47,18 @@ func TestNameRefuses(t *testing.T) {
 	}
 }
 
+func TestCanonicalAlias(t *testing.T) {
+	t.Parallel()
+	r := backend.RRset{Key: backend.Key{Name: "www.example.org", Type: "A"}, Values: []string{"LB.example.net."}, Attrs: map[string]string{"alias": "true"}}
+	if got, err := backend.Canonical(r); err != nil || got.Values[0] != "lb.example.net" {
+		t.Errorf("got %v, %v; want the name an alias points to, canonical", got.Values, err)
+	}
+	r.Attrs = map[string]string{"alias": "false"}
+	if got, err := backend.Canonical(r); err == nil {
+		t.Errorf("got %v; want a name refused as address of what is no alias", got.Values)
+	}
+}
+
 func TestInZoneKeepsLabelBoundaries(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -15,7 +15,7 @@ type Limits struct {
 	ApexTypes  []string          // types that can stand at the zone's own name; nil: as Types, without CNAME and NS
 	Wildcard   bool              // "*.example.org" can be stored and is answered for
 	SetIDs     bool              // several RRsets of one name and type, told apart by Key.SetID
-	Attrs      []string          // attribute names that are stored and returned
+	Attrs      []string          // attribute names that are stored and returned; AnyAttr: whatever is given
 	MinTTL     time.Duration     // lowest TTL; lower ones are raised
 	MaxTTL     time.Duration     // highest TTL; higher ones are lowered. 0: 2147483647 s (RFC 2181 §8)
 	DefaultTTL time.Duration     // for RRsets that ask for none
@@ -27,6 +27,14 @@ type Limits struct {
 	// Refuse says why an RRset that passes everything above cannot be stored all the same: what no
 	// number expresses, an empty text for example. Nil refuses nothing. Check calls it last.
 	Refuse func(zone string, r RRset) error
+}
+
+// AnyAttr in Limits.Attrs says that the backend hands on every attribute, because another one decides.
+const AnyAttr = "*"
+
+// HasAttr reports whether an attribute of this name is stored.
+func (l Limits) HasAttr(name string) bool {
+	return slices.Contains(l.Attrs, name) || slices.Contains(l.Attrs, AnyAttr)
 }
 
 // Atomicity is how much a service changes in one step.
@@ -87,9 +95,11 @@ func (l Limits) Check(zone string, r RRset) error {
 		return fmt.Errorf("%d values, at most %d can be stored", len(r.Values), l.MaxValues)
 	case r.Type == "CNAME" && len(r.Values) > 1:
 		return fmt.Errorf("a CNAME has one value, not %d (RFC 2181 §10.1)", len(r.Values))
+	case r.Alias() && len(r.Values) > 1:
+		return fmt.Errorf("an alias has one value, not %d", len(r.Values))
 	}
 	for a := range r.Attrs {
-		if !slices.Contains(l.Attrs, a) {
+		if !l.HasAttr(a) {
 			return fmt.Errorf("property %q cannot be stored", a)
 		}
 	}

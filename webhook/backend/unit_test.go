@@ -67,3 +67,47 @@ func TestKeyAndGroupOfAChange(t *testing.T) {
 		t.Errorf("group %s", g)
 	}
 }
+
+func TestSequence(t *testing.T) {
+	t.Parallel()
+	set := func(name, typ string) *backend.RRset {
+		return &backend.RRset{Key: backend.Key{Name: name, Type: typ}, Values: []string{"x"}}
+	}
+	create := func(name, typ string) backend.Change { return backend.Change{New: set(name, typ), Unit: "www"} }
+	update := func(name, typ string) backend.Change {
+		return backend.Change{Old: set(name, typ), New: set(name, typ), Unit: "www"}
+	}
+	remove := func(name, typ string) backend.Change { return backend.Change{Old: set(name, typ), Unit: "www"} }
+	for _, c := range []struct {
+		name string
+		unit []backend.Change
+		want string
+	}{
+		{"create", []backend.Change{create("www", "A"), create("a-www", "TXT")}, "+a-www TXT, +www A, "},
+		{"delete", []backend.Change{remove("a-www", "TXT"), remove("www", "A")}, "-www A, -a-www TXT, "},
+		{"text of its own", []backend.Change{create("www", "A"), create("www", "TXT"), create("a-www", "TXT")}, "+a-www TXT, +www A, +www TXT, "},
+		{"A to AAAA has no gap", []backend.Change{remove("www", "A"), create("www", "AAAA")}, "+www AAAA, -www A, "},
+		{"A to CNAME", []backend.Change{create("www", "CNAME"), remove("www", "A"), remove("a-www", "TXT"), create("cname-www", "TXT")},
+			"+cname-www TXT, -www A, +www CNAME, -a-www TXT, "},
+		{"CNAME to A and AAAA", []backend.Change{create("www", "A"), create("www", "AAAA"), remove("www", "CNAME")}, "-www CNAME, +www A, +www AAAA, "},
+		{"CNAME update is no swap", []backend.Change{remove("www", "A"), update("www", "CNAME")}, "~www CNAME, -www A, "},
+		{"update", []backend.Change{update("www", "A"), update("a-www", "TXT")}, "~a-www TXT, ~www A, "},
+	} {
+		got := ""
+		for _, x := range backend.Sequence(c.unit) {
+			sign := "~"
+			if x.Old == nil {
+				sign = "+"
+			} else if x.New == nil {
+				sign = "-"
+			}
+			got += sign + x.Key().String() + ", "
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	if alone := backend.Sequence([]backend.Change{{New: set("a-www", "TXT")}, {Old: set("x", "A")}}); alone[0].New == nil {
+		t.Error("without a unit a text is a record like others: creates before deletes")
+	}
+}

@@ -1,0 +1,172 @@
+// Package listing owns how often a service is asked for everything in a zone: one listing at a time for
+// each zone, shared by all who wait, going on when they cannot wait any longer, and kept for as long as
+// the configuration allows.
+//
+// The records of a large zone take a cloud longer to list than external-dns waits: 20,000 records are 67
+// pages of Route 53 at 5 requests a second. A listing that ended with its caller would never be finished.
+package listing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	// budget ends a listing that a service never finishes.
+	budget = 10 * time.Minute
+	// late is for how long the result of a listing whose callers have all left waits for the next one.
+	late = 2 * time.Minute
+)
+
+// Cache holds the last listing of each zone. T is what a backend makes of one; it is shared by all who
+// get it, so nobody modifies it.
+type Cache[T any] struct {
+	lifetime time.Duration
+	ctx      context.Context // of the listings: they outlive the calls that began them
+	cancel   context.CancelFunc
+	flights  sync.WaitGroup
+
+	mu    sync.Mutex
+	zones map[string]*zone[T]
+}
+
+// zone is what is known of one zone.
+type zone[T any] struct {
+	last   T    // what was listed last, however old
+	listed bool // last holds something
+	until  time.Time
+	once   bool       // nobody has had last yet
+	flight *flight[T] // the listing under way, nil when there is none
+}
+
+// flight is one listing under way.
+type flight[T any] struct {
+	done    chan struct{} // closed when content and err are set
+	content T
+	err     error
+	waiting int
+}
+
+// New returns an empty cache whose listings are good for lifetime; with 0 each Get lists anew.
+func New[T any](lifetime time.Duration) *Cache[T] {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Cache[T]{lifetime: lifetime, ctx: ctx, cancel: cancel, zones: map[string]*zone[T]{}}
+}
+
+// Get returns the content of a zone: what was listed within the lifetime, what a listing under way
+// brings, or what list brings. list gets what was listed last, the zero T at first, so that it can return
+// the same again when nothing changed; its context does not end with ctx. When ctx ends first, the error
+// says so, and the result waits for the next Get.
+func (c *Cache[T]) Get(ctx context.Context, name string, list func(ctx context.Context, last T) (T, error)) (T, error) {
+	c.mu.Lock()
+	z := c.zone(name)
+	if z.listed && time.Now().Before(z.until) {
+		if z.once {
+			z.once = false
+			z.until = time.Time{} // it was for one Get; its lifetime, if any, was over before
+		}
+		defer c.mu.Unlock()
+		return z.last, nil
+	}
+	f := z.flight
+	if f == nil {
+		if err := c.ctx.Err(); err != nil {
+			c.mu.Unlock()
+			var none T
+			return none, errors.New("the backend is closed")
+		}
+		f = &flight[T]{done: make(chan struct{})}
+		z.flight = f
+		last := z.last
+		c.flights.Go(func() { c.fly(z, f, last, list) })
+	}
+	f.waiting++
+	c.mu.Unlock()
+
+	select {
+	case <-f.done:
+		return f.content, f.err
+	case <-ctx.Done():
+		c.mu.Lock()
+		f.waiting--
+		c.mu.Unlock()
+		var none T
+		return none, fmt.Errorf("the listing goes on, its result is for the next call: %w", context.Cause(ctx))
+	}
+}
+
+// fly lists and hands the result to all who wait.
+func (c *Cache[T]) fly(z *zone[T], f *flight[T], last T, list func(context.Context, T) (T, error)) {
+	ctx, cancel := context.WithTimeoutCause(c.ctx, budget, fmt.Errorf("no complete listing within %s", budget))
+	defer cancel()
+	began := time.Now()
+	content, err := caught(ctx, last, list)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(f.done)
+	f.content, f.err = content, err
+	if z.flight != f {
+		return // the zone changed since it began: what it saw is for those who asked before
+	}
+	z.flight = nil
+	if err != nil {
+		return
+	}
+	z.last, z.listed = content, true
+	z.until, z.once = began.Add(c.lifetime), false
+	if f.waiting == 0 && time.Until(z.until) <= 0 {
+		z.until, z.once = time.Now().Add(late), true
+	}
+}
+
+// caught turns a panic into an error: the goroutine is ours, so no handler above would catch it.
+func caught[T any](ctx context.Context, last T, list func(context.Context, T) (T, error)) (content T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return list(ctx, last)
+}
+
+// Last returns what was listed last, however old: a belief that the service has to confirm before
+// anything is written on it.
+func (c *Cache[T]) Last(name string) (content T, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	z := c.zone(name)
+	return z.last, z.listed
+}
+
+// Changed says that the zone is or was written to: what was listed so far is not fresh any more, nor is
+// what a listing under way will bring. It is called before and after a write.
+func (c *Cache[T]) Changed(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	z := c.zone(name)
+	z.until, z.once, z.flight = time.Time{}, false, nil
+}
+
+// Close ends the listings under way and waits for them.
+func (c *Cache[T]) Close() error {
+	c.mu.Lock()
+	c.cancel()
+	c.mu.Unlock()
+	c.flights.Wait()
+	return nil
+}
+
+// zone returns the entry of a zone; mu is held.
+func (c *Cache[T]) zone(name string) *zone[T] {
+	z := c.zones[name]
+	if z == nil {
+		z = &zone[T]{}
+		c.zones[name] = z
+	}
+	return z
+}
