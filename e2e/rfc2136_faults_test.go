@@ -15,6 +15,7 @@ import (
 	"github.com/spokedns/spokedns/e2e/stack"
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 )
 
 const faultZone = "fault.example.org"
@@ -327,7 +328,7 @@ func TestRFC2136ForeignTextInSeveralStrings(t *testing.T) {
 func TestRFC2136OverTLS(t *testing.T) {
 	t.Parallel()
 	n, s := startBIND(t, stack.NamedConfig{TLS: true})
-	good := rfc2136.TLS{Enabled: true, CAFile: n.CAFile}
+	good := rfc2136.TLS{Enabled: true, Files: clienttls.Files{CAFile: n.CAFile}}
 	b := s.open(t, rfc2136.Config{Servers: []string{n.TLSAddr}, TLS: good})
 	mustApply(t, b, creations(1500, "192.0.2.1")...)
 	mustList(t, b, 3000)
@@ -338,7 +339,7 @@ func TestRFC2136OverTLS(t *testing.T) {
 
 	for what, c := range map[string]rfc2136.TLS{
 		"unknown authority": {Enabled: true},
-		"other name":        {Enabled: true, CAFile: n.CAFile, ServerName: "other.internal"},
+		"other name":        {Enabled: true, Files: clienttls.Files{CAFile: n.CAFile, ServerName: "other.internal"}},
 	} {
 		_, err := s.open(t, rfc2136.Config{Servers: []string{n.TLSAddr}, TLS: c}).List(t.Context(), faultZone)
 		if err == nil {

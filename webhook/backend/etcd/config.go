@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,27 +10,20 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
 // Config says where the records are and how to reach them.
 type Config struct {
-	Endpoints    []string      `yaml:"endpoints"    name:"endpoints"     help:"URLs of the etcd servers, http:// or https://." placeholder:"URL"`
-	Prefix       string        `yaml:"prefix"       name:"prefix"        help:"Path of the records, the same as in CoreDNS's etcd plugin; one segment." default:"/skydns"`
-	Username     string        `yaml:"username"     name:"username"      help:"User of etcd, where its authentication is on." placeholder:"USER"`
-	Password     string        `yaml:"password"     name:"password"      help:"Password of the user." placeholder:"PASSWORD"`
-	PasswordFile string        `yaml:"passwordFile" name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
-	TLS          TLS           `yaml:"tls"          embed:""             prefix:"tls-"`
-	Timeout      time.Duration `yaml:"timeout"      name:"timeout"       help:"Longest wait for one answer of etcd." default:"5s"`
-	DefaultTTL   time.Duration `yaml:"defaultTTL"   name:"default-ttl"   help:"TTL of records that ask for none." default:"5m"`
-}
-
-// TLS is how https:// endpoints are trusted, and how we show who we are.
-type TLS struct {
-	CAFile     string `yaml:"caFile"     name:"ca-file"     help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
-	CertFile   string `yaml:"certFile"   name:"cert-file"   help:"Client certificate, in PEM." placeholder:"FILE"`
-	KeyFile    string `yaml:"keyFile"    name:"key-file"    help:"Key of the client certificate, in PEM." placeholder:"FILE"`
-	ServerName string `yaml:"serverName" name:"server-name" help:"Name in the servers' certificate, when it is not the host of the URL." placeholder:"NAME"`
+	Endpoints    []string        `yaml:"endpoints"    name:"endpoints"     help:"URLs of the etcd servers, http:// or https://." placeholder:"URL"`
+	Prefix       string          `yaml:"prefix"       name:"prefix"        help:"Path of the records, the same as in CoreDNS's etcd plugin; one segment." default:"/skydns"`
+	Username     string          `yaml:"username"     name:"username"      help:"User of etcd, where its authentication is on." placeholder:"USER"`
+	Password     string          `yaml:"password"     name:"password"      help:"Password of the user." placeholder:"PASSWORD"`
+	PasswordFile string          `yaml:"passwordFile" name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
+	TLS          clienttls.Files `yaml:"tls"          embed:""             prefix:"tls-"`
+	Timeout      time.Duration   `yaml:"timeout"      name:"timeout"       help:"Longest wait for one answer of etcd." default:"5s"`
+	DefaultTTL   time.Duration   `yaml:"defaultTTL"   name:"default-ttl"   help:"TTL of records that ask for none." default:"5m"`
 }
 
 // The values of settings that are left out.
@@ -71,10 +63,8 @@ func (c Config) Validate() error {
 	case c.Username != "" && c.Password == "" && c.PasswordFile == "":
 		wrong("password", "", "want a password or a passwordFile for user "+c.Username)
 	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		wrong("tls.keyFile", c.TLS.KeyFile, "want certFile and keyFile together, or neither")
-	}
-	if c.TLS != (TLS{}) && len(c.Endpoints) > 0 && strings.HasPrefix(c.Endpoints[0], "http://") {
+	errs = append(errs, setting.Under("tls", c.TLS.Validate()))
+	if c.TLS != (clienttls.Files{}) && len(c.Endpoints) > 0 && strings.HasPrefix(c.Endpoints[0], "http://") {
 		wrong("tls", "", "want https:// endpoints for these settings to have an effect")
 	}
 	if c.Timeout < 0 {
@@ -112,31 +102,11 @@ func (c Config) password() (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
-// client is the TLS configuration of a connection, nil for http endpoints. The client certificate is
-// read at every handshake, so that a renewed one needs no restart.
-func (t TLS) client(endpoint string) (*tls.Config, error) {
-	if !strings.HasPrefix(endpoint, "https://") {
+// tls is the TLS configuration of a connection, nil for http endpoints.
+func (c Config) tls() (*tls.Config, error) {
+	if !strings.HasPrefix(c.Endpoints[0], "https://") {
 		return nil, nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, &setting.Error{Field: "tls.caFile", Value: t.CAFile, Want: "want a readable file: " + err.Error()}
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &setting.Error{Field: "tls.caFile", Value: t.CAFile, Want: "want certificates in PEM"}
-		}
-	}
-	if t.CertFile != "" {
-		if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
-			return nil, &setting.Error{Field: "tls.certFile", Value: t.CertFile, Want: "want a certificate and its key in PEM: " + err.Error()}
-		}
-		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			return &pair, err
-		}
-	}
-	return cfg, nil
+	config, err := c.TLS.Config()
+	return config, setting.Under("tls", err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -19,7 +20,7 @@ func TestValidateNamesEveryWrongSetting(t *testing.T) {
 		want []string
 	}{
 		"least":                  {etcd.Config{Endpoints: ok}, nil},
-		"everything":             {etcd.Config{Endpoints: []string{"https://a:1", "https://[::1]:2"}, Prefix: "/dns", Username: "u", Password: "p", TLS: etcd.TLS{CAFile: "ca", CertFile: "c", KeyFile: "k", ServerName: "n"}, Timeout: time.Second, DefaultTTL: time.Minute}, nil},
+		"everything":             {etcd.Config{Endpoints: []string{"https://a:1", "https://[::1]:2"}, Prefix: "/dns", Username: "u", Password: "p", TLS: clienttls.Files{CAFile: "ca", CertFile: "c", KeyFile: "k", ServerName: "n"}, Timeout: time.Second, DefaultTTL: time.Minute}, nil},
 		"nothing":                {etcd.Config{}, []string{"endpoints"}},
 		"no scheme":              {etcd.Config{Endpoints: []string{"127.0.0.1:2379"}}, []string{"endpoints[0]"}},
 		"no port":                {etcd.Config{Endpoints: []string{"http://etcd"}}, []string{"endpoints[0]"}},
@@ -31,8 +32,8 @@ func TestValidateNamesEveryWrongSetting(t *testing.T) {
 		"two passwords":          {etcd.Config{Endpoints: ok, Username: "u", Password: "p", PasswordFile: "f"}, []string{"passwordFile"}},
 		"password of nobody":     {etcd.Config{Endpoints: ok, Password: "p"}, []string{"username"}},
 		"user without password":  {etcd.Config{Endpoints: ok, Username: "u"}, []string{"password"}},
-		"half a certificate":     {etcd.Config{Endpoints: []string{"https://a:1"}, TLS: etcd.TLS{CertFile: "c"}}, []string{"tls.keyFile"}},
-		"TLS for http":           {etcd.Config{Endpoints: ok, TLS: etcd.TLS{CAFile: "ca"}}, []string{"tls"}},
+		"half a certificate":     {etcd.Config{Endpoints: []string{"https://a:1"}, TLS: clienttls.Files{CertFile: "c"}}, []string{"tls.keyFile"}},
+		"TLS for http":           {etcd.Config{Endpoints: ok, TLS: clienttls.Files{CAFile: "ca"}}, []string{"tls"}},
 		"all at once":            {etcd.Config{Prefix: "x", Timeout: -1, DefaultTTL: 1}, []string{"endpoints", "prefix", "timeout", "defaultTTL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +57,7 @@ func TestNewReadsFilesAndAsksNobody(t *testing.T) {
 		t.Error(err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing.pem")
-	for field, tls := range map[string]etcd.TLS{"tls.caFile": {CAFile: missing}, "tls.certFile": {CertFile: missing, KeyFile: missing}} {
+	for field, tls := range map[string]clienttls.Files{"tls.caFile": {CAFile: missing}, "tls.certFile": {CertFile: missing, KeyFile: missing}} {
 		_, err := etcd.New(etcd.Config{Endpoints: []string{"https://192.0.2.1:1"}, TLS: tls}, discard)
 		if got := fields(err); !slices.Equal(got, []string{field}) {
 			t.Errorf("New with a missing file: %v, want an error about %s", err, field)

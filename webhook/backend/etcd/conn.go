@@ -69,7 +69,7 @@ func (d *dialer) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tls, err := d.cfg.TLS.client(d.cfg.Endpoints[0])
+	tls, err := d.cfg.tls()
 	if err != nil {
 		return nil, err
 	}

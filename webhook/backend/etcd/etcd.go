@@ -36,7 +36,7 @@ func New(cfg Config, log *slog.Logger) (*Backend, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	if _, err := cfg.TLS.client(cfg.Endpoints[0]); err != nil {
+	if _, err := cfg.tls(); err != nil {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())

@@ -2,7 +2,6 @@ package rfc2136
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -38,11 +38,8 @@ type TSIG struct {
 
 // TLS is DNS over TLS to the servers (RFC 7858, RFC 9103).
 type TLS struct {
-	Enabled    bool   `yaml:"enabled"    name:"enabled"     help:"Speak DNS over TLS to the servers."`
-	CAFile     string `yaml:"caFile"     name:"ca-file"     help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
-	CertFile   string `yaml:"certFile"   name:"cert-file"   help:"Client certificate, in PEM." placeholder:"FILE"`
-	KeyFile    string `yaml:"keyFile"    name:"key-file"    help:"Key of the client certificate, in PEM." placeholder:"FILE"`
-	ServerName string `yaml:"serverName" name:"server-name" help:"Name in the servers' certificate, when it is not the host of the address." placeholder:"NAME"`
+	Enabled         bool `yaml:"enabled" name:"enabled" help:"Speak DNS over TLS to the servers."`
+	clienttls.Files `yaml:",inline" embed:""`
 }
 
 const (
@@ -157,11 +154,8 @@ func decodeSecret(s string) ([]byte, error) {
 
 // Validate reports every wrong setting as a *setting.Error. It does not read the files.
 func (t TLS) Validate() error {
-	var errs []error
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		errs = append(errs, &setting.Error{Field: "certFile", Value: t.CertFile, Want: "want certFile and keyFile together"})
-	}
-	if !t.Enabled && (t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != "") {
+	errs := []error{t.Files.Validate()}
+	if !t.Enabled && t.Files != (clienttls.Files{}) {
 		errs = append(errs, &setting.Error{Field: "enabled", Value: "false", Want: "want true when other TLS settings are given"})
 	}
 	return errors.Join(errs...)
@@ -172,23 +166,10 @@ func (t TLS) config() (*tls.Config, error) {
 	if !t.Enabled {
 		return nil, nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName, NextProtos: []string{"dot"}}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, &setting.Error{Field: "caFile", Value: t.CAFile, Want: err.Error()}
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &setting.Error{Field: "caFile", Value: t.CAFile, Want: "want certificates in PEM"}
-		}
+	c, err := t.Files.Config()
+	if err != nil {
+		return nil, err
 	}
-	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, &setting.Error{Field: "certFile", Value: t.CertFile, Want: err.Error()}
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
+	c.NextProtos = []string{"dot"}
 	return c, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -52,7 +53,7 @@ defaultTTL: 1h`: nil,
 		`servers: ["a:1"]` + "\ntsig: {name: 'k k', algorithm: md5, secret: '?'}":         {"tsig.algorithm", "tsig.name", "tsig.secret"},
 		`servers: ["a:1"]` + "\ntsig: {name: k, secret: c2VjcmV0, secretFile: f}":         {"tsig.secretFile"},
 		`servers: ["a:1"]` + "\ntls: {caFile: f}":                                         {"tls.enabled"},
-		`servers: ["a:1"]` + "\ntls: {enabled: true, certFile: f}":                        {"tls.certFile"},
+		`servers: ["a:1"]` + "\ntls: {enabled: true, certFile: f}":                        {"tls.keyFile"},
 		`servers: ["a:1"]` + "\ntimeout: -1s\nminTTL: -1s\ndefaultTTL: 1000000h":          {"defaultTTL", "minTTL", "timeout"},
 		"servers: []\ntsig: {algorithm: x, secret: x}\ntls: {enabled: false, keyFile: x}": {"servers", "tls.certFile", "tls.enabled", "tsig.name"},
 	} {
@@ -87,9 +88,9 @@ func TestNewReadsTheFiles(t *testing.T) {
 		{rfc2136.TSIG{Name: "k", SecretFile: secret}, rfc2136.TLS{}, nil},
 		{rfc2136.TSIG{Name: "k", SecretFile: nonsense}, rfc2136.TLS{}, []string{"tsig.secretFile"}},
 		{rfc2136.TSIG{Name: "k", SecretFile: filepath.Join(dir, "missing")}, rfc2136.TLS{}, []string{"tsig.secretFile"}},
-		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, CAFile: nonsense}, []string{"tls.caFile"}},
-		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, CAFile: filepath.Join(dir, "missing")}, []string{"tls.caFile"}},
-		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, CertFile: nonsense, KeyFile: nonsense}, []string{"tls.certFile"}},
+		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, Files: clienttls.Files{CAFile: nonsense}}, []string{"tls.caFile"}},
+		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, Files: clienttls.Files{CAFile: filepath.Join(dir, "missing")}}, []string{"tls.caFile"}},
+		{rfc2136.TSIG{}, rfc2136.TLS{Enabled: true, Files: clienttls.Files{CertFile: nonsense, KeyFile: nonsense}}, []string{"tls.certFile"}},
 	} {
 		_, err := rfc2136.New(rfc2136.Config{Servers: []string{"192.0.2.53:53"}, TSIG: c.tsig, TLS: c.tls})
 		if got := wrongFields(err); !slices.Equal(got, c.want) || (err == nil) != (c.want == nil) {
