@@ -15,6 +15,7 @@ import (
 	"github.com/spokedns/spokedns/e2e/stack"
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 )
 
 const etcdZone = "example.org"
@@ -174,8 +175,8 @@ func TestEtcdOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	right := etcd.TLS{CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
-	cfg := func(tls etcd.TLS) etcd.Config {
+	right := clienttls.Files{CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
+	cfg := func(tls clienttls.Files) etcd.Config {
 		return etcd.Config{Endpoints: []string{e.Endpoint}, Username: "root", Password: "root-secret", TLS: tls, Timeout: 2 * time.Second}
 	}
 	b := openEtcd(t, cfg(right))
@@ -188,8 +189,8 @@ func TestEtcdOverTLS(t *testing.T) {
 	requireZone(t, openEtcd(t, cfg(other)), etcdZone, set)
 	wrong := right
 	wrong.ServerName = "somebody.else"
-	unknown := etcd.TLS{CertFile: e.CertFile, KeyFile: e.KeyFile}
-	for mention, tls := range map[string]etcd.TLS{"somebody.else": wrong, "unknown authority": unknown, "no answer": {CAFile: e.CAFile}} {
+	unknown := clienttls.Files{CertFile: e.CertFile, KeyFile: e.KeyFile}
+	for mention, tls := range map[string]clienttls.Files{"somebody.else": wrong, "unknown authority": unknown, "no answer": {CAFile: e.CAFile}} {
 		_, err := openEtcd(t, cfg(tls)).List(t.Context(), etcdZone)
 		if err == nil || backend.KindOf(err) != backend.Temporary || !strings.Contains(err.Error(), e.Endpoint) || !strings.Contains(err.Error(), mention) {
 			t.Errorf("%v, want a temporary error naming %s and %q", err, e.Endpoint, mention)
