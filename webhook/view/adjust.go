@@ -48,11 +48,15 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 		p.journal.decided(ctx, p.log, p.config.Metrics, result.Decisions)
 		return nil
 	}))
-	out, refused, err := p.fitAll(result.Endpoints, now)
+	formed, refused, err := p.serviceForm(ctx, result.Endpoints, now)
 	if err := errors.Join(err, told.Wait()); err != nil {
 		return nil, err
 	}
-	p.journal.refused(ctx, p.log, p.config.Metrics, refused)
+	out, unfit, err := p.fitAll(formed, refused, now)
+	if err != nil {
+		return nil, err
+	}
+	p.journal.refused(ctx, p.log, p.config.Metrics, append(refused, unfit...))
 	return out, nil
 }
 
@@ -117,8 +121,9 @@ type refusal struct {
 	held   []endpoint.Endpoint // what is published in its place, and stays
 }
 
-// fitAll fits the endpoints into their views.
-func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal, error) {
+// fitAll fits the endpoints into their views, and lets stay what is published in place of those that were
+// refused already.
+func (p *Provider) fitAll(in []*endpoint.Endpoint, before []refusal, now *snapshot) ([]*endpoint.Endpoint, []refusal, error) {
 	fitted := make([]endpoint.Endpoint, len(in))
 	refusals := make([][]refusal, chunks(len(in)))
 	err := inChunks(len(in), func(chunk, from, to int) {
@@ -132,13 +137,11 @@ func (p *Provider) fitAll(in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.E
 		return nil, nil, err
 	}
 	refused := slices.Concat(refusals...)
-	for _, r := range refused {
+	for _, r := range slices.Concat(before, refused) {
 		fitted = append(fitted, r.held...)
 	}
 	if len(fitted) > len(in) {
-		slices.SortStableFunc(fitted, func(a, b endpoint.Endpoint) int {
-			return cmp.Or(strings.Compare(a.DNSName, b.DNSName), strings.Compare(a.RecordType, b.RecordType), strings.Compare(a.SetIdentifier, b.SetIdentifier))
-		})
+		slices.SortStableFunc(fitted, func(a, b endpoint.Endpoint) int { return byKey(&a, &b) })
 	}
 	return merged(fitted), refused, nil
 }
@@ -175,15 +178,26 @@ func (p *Provider) fit(e, to *endpoint.Endpoint, now *snapshot) *refusal {
 			return nil
 		}
 	}
-	refused := &refusal{view: v, key: r.Key, reason: reason, err: err}
-	for _, standing := range now.published(v.Name, r.Name) {
-		if inPlaceOf(standing.RecordType, r.Type) && standing.SetIdentifier == p.setID(v, own) {
+	refused := p.refuse(v, e, r.Key, reason, err, now)
+	return &refused
+}
+
+// refuse says that v cannot publish e, and what stays in its place.
+func (p *Provider) refuse(v *View, e *endpoint.Endpoint, key backend.Key, reason string, err error, now *snapshot) refusal {
+	r := refusal{view: v, key: key, reason: reason, err: err}
+	for _, standing := range now.published(v.Name, key.Name) {
+		if inPlaceOf(standing.RecordType, key.Type) && standing.SetIdentifier == p.setID(v, key.SetID) {
 			stays := *standing
 			stays.Labels = e.Labels
-			refused.held = append(refused.held, stays)
+			r.held = append(r.held, stays)
 		}
 	}
-	return refused
+	return r
+}
+
+// byKey orders endpoints so that those of one key are neighbours.
+func byKey(a, b *endpoint.Endpoint) int {
+	return cmp.Or(strings.Compare(a.DNSName, b.DNSName), strings.Compare(a.RecordType, b.RecordType), strings.Compare(a.SetIdentifier, b.SetIdentifier))
 }
 
 // inPlaceOf reports whether a record of one type goes when one of the other is published. Addresses do for

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/apicall"
 )
 
 // Metrics are what the webhook counts; docs/metrics.md explains each. They outlive the Providers that
@@ -17,6 +18,8 @@ type Metrics struct {
 	operations      *prometheus.CounterVec
 	duration        *prometheus.HistogramVec
 	errors          *prometheus.CounterVec
+	api             *prometheus.CounterVec
+	apiDuration     *prometheus.HistogramVec
 	records         *prometheus.GaugeVec
 	changes         *prometheus.CounterVec
 	decisions       *prometheus.GaugeVec
@@ -50,6 +53,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		operations:      counter("backend_operations_total", "Lists and applies of a zone, by result.", "view", "backend", "zone", "operation", "result"),
 		duration:        histogram("backend_operation_duration_seconds", "Time of one list or apply of a zone.", "view", "backend", "operation"),
 		errors:          counter("errors_total", "Failures of backends, by kind.", "view", "zone", "operation", "kind"),
+		api:             counter("api_requests_total", "Requests to the APIs of DNS services, repeated ones included, by result.", "view", "backend", "operation", "result"),
+		apiDuration:     histogram("api_request_duration_seconds", "Time of one such request.", "view", "backend", "operation"),
 		records:         gauge("records", "RRsets in a zone at the last list.", "view", "zone"),
 		changes:         counter("changes_total", "Changes asked for, by what became of them.", "view", "zone", "op", "result"),
 		decisions:       gauge("decisions", "Host names at the last adjust, by what was decided.", "view", "action"),
@@ -64,6 +69,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) Request(call string, status int, took time.Duration) {
 	m.requests.WithLabelValues(call, strconv.Itoa(status)).Inc()
 	m.requestDuration.WithLabelValues(call).Observe(took.Seconds())
+}
+
+// API returns what the backend of a view tells of each request to its service.
+func (m *Metrics) API(view, backendName string) apicall.Observer {
+	return func(operation string, result apicall.Result, took time.Duration) {
+		m.api.WithLabelValues(view, backendName, operation, string(result)).Inc()
+		m.apiDuration.WithLabelValues(view, backendName, operation).Observe(took.Seconds())
+	}
 }
 
 // backend counts one list or apply of a zone.

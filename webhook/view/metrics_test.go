@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/external-dns/plan"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/apicall"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/view"
 )
@@ -35,6 +36,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Error("records of a backend that is down")
 	}
 	metrics.Request("records", 200, 0)
+	metrics.API("public", "route53")("ListResourceRecordSets", apicall.Throttled, 0)
 
 	doc, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {

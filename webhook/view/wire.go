@@ -38,11 +38,18 @@ func (v *View) rrsetOf(e *endpoint.Endpoint, id string) (backend.RRset, error) {
 	return c, nil
 }
 
+// forceUpdate is what external-dns's TXT registry tells itself; it belongs to no service.
+const forceUpdate = "txt/force-update"
+
 // attrsOf keeps the properties that the view's backend stores.
 func (v *View) attrsOf(ps endpoint.ProviderSpecific) map[string]string {
+	if len(ps) == 0 {
+		return nil
+	}
 	var attrs map[string]string
+	limits := v.Backend.Limits()
 	for _, p := range ps {
-		if slices.Contains(v.Backend.Limits().Attrs, p.Name) {
+		if limits.HasAttr(p.Name) && p.Name != forceUpdate {
 			if attrs == nil {
 				attrs = make(map[string]string, len(ps))
 			}
