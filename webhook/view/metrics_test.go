@@ -46,7 +46,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const registered = 12
+	const registered = 14
 	if len(families) != registered {
 		t.Errorf("%d metrics have values, want all %d", len(families), registered)
 	}
