@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,9 @@ const settle = 100 * time.Millisecond
 // a log may be written next to it.
 const patience = time.Second
 
+// retry is how often a refused content is tried again, unless the Reloader says otherwise.
+const retry = 10 * time.Second
+
 // Reloader follows a configuration file: it hands every new content to Apply and reports how that went.
 // A content that Apply refuses changes nothing.
 type Reloader struct {
@@ -32,9 +36,13 @@ type Reloader struct {
 	Apply func(ctx context.Context, content []byte, forced bool) error
 	// Failed, when set, is told about every content that was refused.
 	Failed func(ctx context.Context, err error)
-	Log    *slog.Logger
+	// Retry is how often what was refused is tried again. 0: 10 s.
+	Retry time.Duration
+	Log   *slog.Logger
 
 	seen    []byte // the content last read, in use or refused
+	refused error  // why seen is not in use; nil when it is
+	forced  bool   // whether a signal asked for what was refused
 	metrics reloadMetrics
 }
 
@@ -81,6 +89,8 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 	r.seen = r.Applied
 	quiet := time.NewTimer(settle) // and read it: it may have changed since the program did
+	again := time.NewTicker(cmp.Or(r.Retry, retry))
+	defer again.Stop()
 	var unread time.Time           // when the first event came that was not followed by a reading
 	touched := func() {
 		if unread.IsZero() {
@@ -103,6 +113,8 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 		case <-quiet.C:
 			unread = time.Time{}
 			r.reload(ctx, false)
+		case <-again.C:
+			r.retry(ctx)
 		case <-hangup:
 			r.Log.Info("asked to reload the configuration", "file", r.Path)
 			r.reload(ctx, true)
@@ -118,12 +130,35 @@ func (r *Reloader) reload(ctx context.Context, forced bool) {
 		}
 		r.seen = content
 		if bytes.Equal(content, r.Applied) && !forced {
+			r.refused = nil
 			r.metrics.success.Set(1)
 			r.Log.Info("the configuration file holds again what is in use", "file", r.Path)
 			return
 		}
 		err = r.Apply(ctx, content, forced)
 	}
+	r.forced = forced
+	r.ended(ctx, content, err)
+}
+
+// retry tries what was refused again: what it names may have come since, a file or a service.
+func (r *Reloader) retry(ctx context.Context) {
+	if r.refused == nil {
+		return
+	}
+	content, err := os.ReadFile(r.Path)
+	if err == nil {
+		r.seen = content
+		err = r.Apply(ctx, content, r.forced)
+	}
+	if err == nil || err.Error() != r.refused.Error() { // else it was told already
+		r.ended(ctx, content, err)
+	}
+}
+
+// ended tells what came of a content.
+func (r *Reloader) ended(ctx context.Context, content []byte, err error) {
+	r.refused = err
 	if err != nil {
 		r.metrics.total.WithLabelValues("failure").Inc()
 		r.metrics.success.Set(0)

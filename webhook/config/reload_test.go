@@ -63,6 +63,11 @@ func follow(t *testing.T, path string) *following {
 			if strings.Contains(string(content), "wrong") {
 				return errors.New("this is wrong")
 			}
+			if name, ok := strings.CutPrefix(string(content), "needs "); ok {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(path), name)); err != nil {
+					return err
+				}
+			}
 			if forced {
 				f.applied <- "!" + string(content)
 			} else {
@@ -71,6 +76,7 @@ func follow(t *testing.T, path string) *following {
 			return nil
 		},
 		Failed: func(_ context.Context, err error) { f.failed <- err },
+		Retry:  20 * time.Millisecond,
 		Log:    slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	r.Register(f.reg)
@@ -216,6 +222,28 @@ func TestReloadRefusesAndHeals(t *testing.T) {
 		t.Errorf("reported %v, want that the file is gone", err)
 	}
 	f.expectMetrics(t, 0, 2, 0)
+}
+
+// A file that the configuration names may come later, as a mounted Secret does.
+func TestReloadTriesAgainWhatItRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, path, "first")
+	f := follow(t, path)
+	write(t, path, "needs secret")
+	if err := await(t, f.failed); !strings.Contains(err.Error(), "secret") {
+		t.Errorf("refused because of %v", err)
+	}
+	time.Sleep(100 * time.Millisecond) // some attempts, which are not told again
+	write(t, filepath.Join(filepath.Dir(path), "secret"), "x")
+	if got := await(t, f.applied); got != "needs secret" {
+		t.Errorf("applied %q", got)
+	}
+	if n := strings.Count(f.log.String(), "refused"); n != 1 {
+		t.Errorf("told %d times, want once:\n%s", n, f.log)
+	}
+	if len(f.failed) != 0 {
+		t.Error("the same refusal is told again")
+	}
 }
 
 func TestReloadOnHangupIsForced(t *testing.T) {
