@@ -27,7 +27,7 @@ func started(t *testing.T, o ganditest.Options) *ganditest.Server {
 }
 
 // call sends one request as a client with all rights, unless authorization says otherwise.
-func call(t *testing.T, s *ganditest.Server, method, path, body string, authorization ...string) (*http.Response, string) {
+func call(t *testing.T, s *ganditest.Server, method, path, body string, authorization ...string) (reply, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+"/v5/"+path, strings.NewReader(body))
 	if err != nil {
@@ -44,7 +44,13 @@ func call(t *testing.T, s *ganditest.Server, method, path, body string, authoriz
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(answer)
+	return reply{resp.StatusCode, resp.Header}, string(answer)
+}
+
+// reply is what an answer says before its body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
 }
 
 const records = "livedns/domains/example.org/records"
@@ -209,7 +215,7 @@ func TestFaults(t *testing.T) {
 	s.Expire(false)
 	s.Remove("example.org", "www", "A")
 	s.LoseReply(1)
-	req, err := http.NewRequestWithContext(t.Context(), "PUT", s.URL()+"/v5/"+records+"/www/A", bytes.NewReader([]byte(rrset("", "", 300, "192.0.2.1"))))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL()+"/v5/"+records+"/www/A", bytes.NewReader([]byte(rrset("", "", 300, "192.0.2.1"))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ func (s *Server) route(r *http.Request) (operation string, h handler) {
 	if !ok || len(parts) < 2 || parts[1] != "domains" {
 		return r.Method + " unknown", func(*http.Request) answer { return notFound() }
 	}
-	what, do := "", map[string]handler{}
+	var what string
+	do := map[string]handler{}
 	switch api, args := parts[0], parts[2:]; {
 	case api == "domain" && len(args) == 0:
 		what, do = "registrations", map[string]handler{http.MethodGet: s.registrations}
