@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -91,7 +92,7 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	quiet := time.NewTimer(settle) // and read it: it may have changed since the program did
 	again := time.NewTicker(cmp.Or(r.Retry, retry))
 	defer again.Stop()
-	var unread time.Time           // when the first event came that was not followed by a reading
+	var unread time.Time // when the first event came that was not followed by a reading
 	touched := func() {
 		if unread.IsZero() {
 			unread = time.Now()
@@ -122,23 +123,14 @@ func (r *Reloader) Run(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 }
 
+// reload reads the file and puts it into use, unless it is what was read last. forced does so in any case.
 func (r *Reloader) reload(ctx context.Context, forced bool) {
 	content, err := os.ReadFile(r.Path)
-	if err == nil {
-		if bytes.Equal(content, r.seen) && !forced {
-			return // something else in the directory changed
-		}
-		r.seen = content
-		if bytes.Equal(content, r.Applied) && !forced {
-			r.refused = nil
-			r.metrics.success.Set(1)
-			r.Log.Info("the configuration file holds again what is in use", "file", r.Path)
-			return
-		}
-		err = r.Apply(ctx, content, forced)
+	if err == nil && bytes.Equal(content, r.seen) && !forced {
+		return // something else in the directory changed
 	}
 	r.forced = forced
-	r.ended(ctx, content, err)
+	r.ended(ctx, content, r.use(ctx, content, err))
 }
 
 // retry tries what was refused again: what it names may have come since, a file or a service.
@@ -147,17 +139,35 @@ func (r *Reloader) retry(ctx context.Context) {
 		return
 	}
 	content, err := os.ReadFile(r.Path)
-	if err == nil {
-		r.seen = content
-		err = r.Apply(ctx, content, r.forced)
-	}
+	err = r.use(ctx, content, err)
 	if err == nil || err.Error() != r.refused.Error() { // else it was told already
 		r.ended(ctx, content, err)
 	}
 }
 
+// errSame says that a content is in use already.
+var errSame = errors.New("in use already")
+
+// use puts a content into use; err is that of reading it.
+func (r *Reloader) use(ctx context.Context, content []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	r.seen = content
+	if bytes.Equal(content, r.Applied) && !r.forced {
+		return errSame
+	}
+	return r.Apply(ctx, content, r.forced)
+}
+
 // ended tells what came of a content.
 func (r *Reloader) ended(ctx context.Context, content []byte, err error) {
+	if errors.Is(err, errSame) {
+		r.refused = nil
+		r.metrics.success.Set(1)
+		r.Log.Info("the configuration file holds again what is in use", "file", r.Path)
+		return
+	}
 	r.refused = err
 	if err != nil {
 		r.metrics.total.WithLabelValues("failure").Inc()
