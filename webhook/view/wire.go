@@ -65,7 +65,7 @@ func valuesOf(typ string, targets []string) ([]string, error) {
 	case endpoint.RecordTypeTXT:
 		values := make([]string, len(targets))
 		for i, t := range targets {
-			values[i] = textOf(t)
+			values[i] = backend.Text(t)
 		}
 		return values, nil
 	case endpoint.RecordTypeCNAME, endpoint.RecordTypeNS, endpoint.RecordTypePTR, endpoint.RecordTypeMX, endpoint.RecordTypeSRV:
