@@ -1,0 +1,226 @@
+package clouddnstest
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Zone is a managed zone.
+type Zone struct {
+	Project    string
+	Name       string // of the managed zone
+	DNSName    string // with or without its trailing dot
+	Visibility string // "public" or "private"; "": public
+	Config     string // the configuration that makes it another kind of zone: "forwardingConfig", "peeringConfig", …
+}
+
+// Record is an RRset as the service holds it.
+type Record struct {
+	Name          string         `json:"name"`
+	Type          string         `json:"type"`
+	TTL           int64          `json:"ttl"`
+	Rrdatas       []string       `json:"rrdatas,omitempty"`
+	RoutingPolicy map[string]any `json:"routingPolicy,omitempty"`
+}
+
+type key struct{ name, typ string }
+
+func (r Record) key() key { return key{name: r.Name, typ: r.Type} }
+
+type zone struct {
+	Zone
+	id    uint64
+	sets  map[key]Record
+	order []key // sorted keys; nil after a change of them
+}
+
+// AddZone creates a zone with its SOA and NS records and returns its id.
+func (s *Server) AddZone(z Zone) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	z.DNSName = strings.TrimSuffix(z.DNSName, ".") + "."
+	z.Visibility = cmp.Or(z.Visibility, "public")
+	s.nextID += 7
+	added := &zone{Zone: z, id: s.nextID, sets: map[key]Record{}}
+	for _, r := range []Record{
+		{Name: z.DNSName, Type: "NS", TTL: 21600, Rrdatas: []string{"ns-cloud-a1.googledomains.com.", "ns-cloud-a2.googledomains.com."}},
+		{Name: z.DNSName, Type: "SOA", TTL: 21600, Rrdatas: []string{"ns-cloud-a1.googledomains.com. cloud-dns-hostmaster.google.com. 1 21600 3600 259200 300"}},
+	} {
+		added.sets[r.key()] = r
+	}
+	s.zones = append(s.zones, added)
+	return added.id
+}
+
+// DeleteZone deletes a managed zone with all it holds.
+func (s *Server) DeleteZone(project, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.zones = slices.DeleteFunc(s.zones, func(z *zone) bool { return z.Project == project && z.Name == name })
+}
+
+// Put makes r the zone's RRset of its name and type, as another writer would. It panics when there is no
+// such zone.
+func (s *Server) Put(project, name string, r Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.find(project, name).set(r)
+}
+
+// Remove takes an RRset out of the zone, as another writer would.
+func (s *Server) Remove(project, name, owner, typ string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.find(project, name).remove(key{name: owner, typ: typ})
+}
+
+// Records is everything in the zone, sorted by name and type.
+func (s *Server) Records(project, name string) []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	z := s.find(project, name)
+	var all []Record
+	for _, k := range z.sorted() {
+		all = append(all, z.sets[k])
+	}
+	return all
+}
+
+// find returns a managed zone by its name or id, nil when there is none; mu is held.
+func (s *Server) find(project, nameOrID string) *zone {
+	for _, z := range s.zones {
+		if z.Project == project && (z.Name == nameOrID || strconv.FormatUint(z.id, 10) == nameOrID) {
+			return z
+		}
+	}
+	return nil
+}
+
+func (z *zone) set(r Record) {
+	if _, there := z.sets[r.key()]; !there {
+		z.order = nil
+	}
+	z.sets[r.key()] = r
+}
+
+func (z *zone) remove(k key) {
+	delete(z.sets, k)
+	z.order = nil
+}
+
+func (z *zone) sorted() []key {
+	if z.order == nil {
+		z.order = slices.SortedFunc(maps.Keys(z.sets), compareKeys)
+	}
+	return z.order
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.typ, b.typ))
+}
+
+func (z *zone) resource() map[string]any {
+	r := map[string]any{
+		"kind": "dns#managedZone", "id": strconv.FormatUint(z.id, 10), "name": z.Name, "dnsName": z.DNSName, "visibility": z.Visibility,
+	}
+	if z.Config != "" {
+		r[z.Config] = map[string]any{"kind": "dns#" + z.Config}
+	}
+	return r
+}
+
+// listZones is managedZones.list: "dnsName restricts the list to return only zones with this domain name".
+func (s *Server) listZones(r *http.Request) (any, *refusal) {
+	var found []map[string]any
+	for _, z := range s.zones {
+		if dnsName := r.FormValue("dnsName"); z.Project == r.PathValue("project") && (dnsName == "" || dnsName == z.DNSName) {
+			found = append(found, z.resource())
+		}
+	}
+	from, to, next, why := page(r, len(found), s.limits.ZonesPage)
+	if why != nil {
+		return nil, why
+	}
+	return map[string]any{"kind": "dns#managedZonesListResponse", "managedZones": found[from:to], "nextPageToken": next}, nil
+}
+
+func (s *Server) getZone(r *http.Request) (any, *refusal) {
+	z, why := s.zoneOf(r)
+	if why != nil {
+		return nil, why
+	}
+	return z.resource(), nil
+}
+
+// zoneOf is the zone of a path: "the managed zone name or ID".
+func (s *Server) zoneOf(r *http.Request) (*zone, *refusal) {
+	name := r.PathValue("zone")
+	z := s.find(r.PathValue("project"), name)
+	if z == nil {
+		return nil, refuse(http.StatusNotFound, "notFound", "The 'parameters.managedZone' resource named '%s' does not exist.", name)
+	}
+	return z, nil
+}
+
+// listSets is resourceRecordSets.list: "you must also specify the name parameter" with type.
+func (s *Server) listSets(r *http.Request) (any, *refusal) {
+	z, why := s.zoneOf(r)
+	if why != nil {
+		return nil, why
+	}
+	name, typ := r.FormValue("name"), r.FormValue("type")
+	if typ != "" && name == "" {
+		return nil, refuse(http.StatusBadRequest, "required", "Required parameter is missing: 'parameters.name'")
+	}
+	keys := z.sorted()
+	if name != "" {
+		first, _ := slices.BinarySearchFunc(keys, key{name: name}, compareKeys)
+		var some []key
+		for _, k := range keys[first:] {
+			if k.name != name {
+				break
+			}
+			if typ == "" || k.typ == typ {
+				some = append(some, k)
+			}
+		}
+		keys = some
+	}
+	from, to, next, why := page(r, len(keys), s.limits.Page)
+	if why != nil {
+		return nil, why
+	}
+	sets := make([]Record, 0, to-from)
+	for _, k := range keys[from:to] {
+		sets = append(sets, z.sets[k])
+	}
+	return map[string]any{"kind": "dns#resourceRecordSetsListResponse", "rrsets": sets, "nextPageToken": next}, nil
+}
+
+// page cuts a list by maxResults and pageToken. Tokens are opaque to clients, so they are not plain numbers.
+func page(r *http.Request, n, most int) (from, to int, next string, why *refusal) {
+	size := most
+	if v := r.FormValue("maxResults"); v != "" {
+		asked, err := strconv.Atoi(v)
+		if err != nil || asked < 1 {
+			return 0, 0, "", refuse(http.StatusBadRequest, "invalid", "Invalid value for 'parameters.maxResults': '%s'", v)
+		}
+		size = min(size, asked)
+	}
+	if token := r.FormValue("pageToken"); token != "" {
+		at, found := strings.CutPrefix(token, "page-")
+		i, err := strconv.Atoi(at)
+		if !found || err != nil {
+			return 0, 0, "", refuse(http.StatusBadRequest, "invalid", "Invalid value for 'parameters.pageToken': '%s'", token)
+		}
+		from = min(i, n)
+	}
+	if to = min(from+size, n); to < n {
+		next = "page-" + strconv.Itoa(to)
+	}
+	return from, to, next, nil
+}
