@@ -49,8 +49,8 @@ func call(t *testing.T, s *ganditest.Server, method, path, body string, authoriz
 
 // reply is what an answer says before its body.
 type reply struct {
-	StatusCode int
-	Header     http.Header
+	status int
+	Header http.Header
 }
 
 const records = "livedns/domains/example.org/records"
@@ -108,8 +108,8 @@ func TestRefusals(t *testing.T) {
 			as = []string{tt.as}
 		}
 		resp, body := call(t, s, tt.method, tt.path, tt.body, as...)
-		if resp.StatusCode != tt.status || !strings.Contains(body, tt.want) {
-			t.Errorf("%s: %d %s, want %d and %q", tt.name, resp.StatusCode, body, tt.status, tt.want)
+		if resp.status != tt.status || !strings.Contains(body, tt.want) {
+			t.Errorf("%s: %d %s, want %d and %q", tt.name, resp.status, body, tt.status, tt.want)
 		}
 	}
 	if diff := cmp.Diff(before, s.Records("example.org")); diff != "" {
@@ -138,8 +138,8 @@ func TestWrites(t *testing.T) {
 		for _, r := range s.Records("example.org") {
 			all = append(all, fmt.Sprint(r.Name, " ", r.Type, " ", r.TTL, " ", r.Values))
 		}
-		if got := strings.Join(all, ", "); resp.StatusCode != step.status || got != step.want {
-			t.Errorf("%s %s: %d %s, then %q; want %d and %q", step.method, step.path, resp.StatusCode, body, got, step.status, step.want)
+		if got := strings.Join(all, ", "); resp.status != step.status || got != step.want {
+			t.Errorf("%s %s: %d %s, then %q; want %d and %q", step.method, step.path, resp.status, body, got, step.status, step.want)
 		}
 	}
 	want := map[string]int{"POST records": 1, "PUT rrset": 3, "PUT name": 1, "DELETE name": 1, "DELETE rrset": 1}
@@ -190,19 +190,19 @@ func TestFaults(t *testing.T) {
 	status := func(method string) int {
 		t.Helper()
 		resp, _ := call(t, s, method, records+"/www/A", rrset("", "", 300, "192.0.2.1"))
-		return resp.StatusCode
+		return resp.status
 	}
 	s.Throttle(1, 7*time.Second)
-	if resp, _ := call(t, s, "GET", records, ""); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "7" {
-		t.Errorf("throttled: %d, wait %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+	if resp, _ := call(t, s, "GET", records, ""); resp.status != 429 || resp.Header.Get("Retry-After") != "7" {
+		t.Errorf("throttled: %d, wait %q", resp.status, resp.Header.Get("Retry-After"))
 	}
 	s.Fail(1, 503)
 	if got := status("GET"); got != 503 {
 		t.Errorf("failing: %d", got)
 	}
 	s.Break(1)
-	if resp, body := call(t, s, "GET", records, ""); resp.StatusCode != 502 || !strings.HasPrefix(body, "<html>") {
-		t.Errorf("broken: %d %s", resp.StatusCode, body)
+	if resp, body := call(t, s, "GET", records, ""); resp.status != 502 || !strings.HasPrefix(body, "<html>") {
+		t.Errorf("broken: %d %s", resp.status, body)
 	}
 	s.FailWrites(1, 1, 500)
 	if got := []int{status("PUT"), status("GET"), status("PUT"), status("PUT")}; !cmp.Equal(got, []int{201, 200, 500, 201}) {
@@ -236,7 +236,7 @@ func TestRateLimit(t *testing.T) {
 	var got []int
 	for range 3 {
 		resp, _ := call(t, s, "GET", records, "")
-		got = append(got, resp.StatusCode)
+		got = append(got, resp.status)
 	}
 	if !cmp.Equal(got, []int{200, 200, 429}) {
 		t.Errorf("three requests with two allowed: %v", got)
@@ -255,16 +255,16 @@ func TestDomains(t *testing.T) {
 		"domain/domains?per_page=1&page=2":    `"fqdn":"example.org"`,
 		"livedns/domains/example.org/records": `[]`,
 	} {
-		if resp, body := call(t, s, "GET", path, "", "Apikey "+ganditest.APIKey); resp.StatusCode != 200 || !strings.Contains(body, want) {
-			t.Errorf("%s: %d %s, want %s", path, resp.StatusCode, body, want)
+		if resp, body := call(t, s, "GET", path, "", "Apikey "+ganditest.APIKey); resp.status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want %s", path, resp.status, body, want)
 		}
 	}
 	s.RemoveDomain("example.org")
-	if resp, _ := call(t, s, "GET", records, ""); resp.StatusCode != 404 {
-		t.Errorf("a domain that is gone: %d", resp.StatusCode)
+	if resp, _ := call(t, s, "GET", records, ""); resp.status != 404 {
+		t.Errorf("a domain that is gone: %d", resp.status)
 	}
 	s.AddDomain("example.org")
-	if resp, _ := call(t, s, "GET", records, ""); resp.StatusCode != 200 {
-		t.Errorf("a domain that is back: %d", resp.StatusCode)
+	if resp, _ := call(t, s, "GET", records, ""); resp.status != 200 {
+		t.Errorf("a domain that is back: %d", resp.status)
 	}
 }
