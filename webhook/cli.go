@@ -180,12 +180,14 @@ func (in *invocation) fileless() (*config.File, error) {
 	return in.Classic.File(settings)
 }
 
-// filelessGiven lists what was given of the settings that stand for a file.
+// filelessGiven lists what was given of the settings that stand for a file. Variables that a backend
+// shares with the tools of its cloud do not count: AWS_REGION is in every pod of some clusters.
 func (in *invocation) filelessGiven() []string {
 	var out []string
+	meant := func(string) bool { return true }
 	var visit func(v reflect.Value)
 	visit = func(v reflect.Value) {
-		if by := in.given[v.Addr().Interface()]; by != "" {
+		if by := in.given[v.Addr().Interface()]; by != "" && meant(by) {
 			out = append(out, by)
 		} else if v.Kind() == reflect.Struct {
 			for i := range v.NumField() {
@@ -196,8 +198,22 @@ func (in *invocation) filelessGiven() []string {
 		}
 	}
 	visit(reflect.ValueOf(&in.Classic).Elem())
+	meant = ours
 	visit(reflect.ValueOf(&in.Backends).Elem())
 	return out
+}
+
+// ours reports whether a flag or variable of a backend can only be meant for this program.
+func ours(by string) bool {
+	if strings.HasPrefix(by, "--") {
+		return true
+	}
+	for kind := range kinds() {
+		if strings.HasPrefix(by, strings.ToUpper(kind)+"_") {
+			return true
+		}
+	}
+	return false
 }
 
 // consistent reports settings that contradict each other.

@@ -11,6 +11,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/claim/watch"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
+	"github.com/spokedns/spokedns/webhook/view"
 )
 
 // follow keeps the configuration up to date. That it cannot is no reason to stop serving.
@@ -24,23 +25,19 @@ func (w *webhook) follow(ctx context.Context, r *config.Reloader) {
 }
 
 // reload puts a new content of the file into use.
-func (w *webhook) reload(_ context.Context, content []byte, forced bool) error {
+func (w *webhook) reload(ctx context.Context, content []byte, forced bool) error {
 	f, err := w.in.file(content)
 	if err != nil {
 		return err
 	}
-	return w.use(f, forced)
+	return w.use(ctx, f, forced)
 }
 
 // use puts a configuration into use: calls under way end on the one before, whose backends are closed
 // after them. When it fails, nothing has changed. fresh opens every backend anew.
-func (w *webhook) use(f *config.File, fresh bool) error {
+func (w *webhook) use(ctx context.Context, f *config.File, fresh bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rules, err := policy.New(f.Policy())
-	if err != nil {
-		return err
-	}
 	inUse := w.backends
 	if fresh {
 		inUse = nil
@@ -49,7 +46,7 @@ func (w *webhook) use(f *config.File, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := w.provider(f, rules, backends)
+	f, rules, p, err := w.assemble(ctx, f, backends)
 	if err != nil {
 		closeBackends(backends, w.backends, w.log)
 		return err
@@ -62,6 +59,20 @@ func (w *webhook) use(f *config.File, fresh bool) error {
 	warnAboutRestart(w.log, w.file, f)
 	w.file, w.backends = f, backends
 	return nil
+}
+
+// assemble makes of a configuration and its open backends what serves it.
+func (w *webhook) assemble(ctx context.Context, f *config.File, backends []openBackend) (*config.File, *policy.Policy, *view.Provider, error) {
+	f, err := learned(ctx, f, backends)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	rules, err := policy.New(f.Policy())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p, err := w.provider(f, rules, backends)
+	return f, rules, p, err
 }
 
 // retire closes backends that are no longer used, once their last call and those of all configurations

@@ -66,7 +66,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	if err != nil {
 		return err
 	}
-	if err := w.use(f, false); err != nil {
+	if err := w.useFirst(ctx, f); err != nil {
 		return errors.Join(err, front.close())
 	}
 	reloader := &config.Reloader{
@@ -111,7 +111,9 @@ func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []open
 func (w *webhook) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	<-w.closed
+	if w.closed != nil { // nil when no configuration was ever put into use
+		<-w.closed
+	}
 	closeBackends(w.backends, nil, w.log)
 }
 
@@ -119,6 +121,9 @@ func (w *webhook) close() {
 func (w *webhook) ready(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.New("ending")
+	}
+	if w.current.Provider() == nil {
+		return errors.New("waiting for a service to say which zones it serves")
 	}
 	if w.watcher != nil {
 		return w.watcher.Synced()

@@ -10,13 +10,13 @@ import (
 )
 
 // Classic is the configuration without a file: one view, one backend, and one custom address for
-// everything but a few ingress classes. The names are those of the hub-and-spoke operator, so that its
+// everything but a few ingress classes. The names are those of the operators before, so that their
 // deployments move over with their environment.
 type Classic struct {
-	Zones                 []string `name:"zone" placeholder:"NAME" help:"Zone to publish into, like example.org; repeat the flag or separate several by commas."`
+	Zones                 []string `name:"zone" env:"ZONE,AZURE_DNS_ZONE,GCP_DNS_ZONE,AWS_DNS_ZONE,TARGET_DOMAIN_FQDN" placeholder:"NAME" help:"Zone to publish into, like example.org; repeat the flag or separate several by commas."`
 	Backend               string   `env:"BACKEND,CLOUD_PROVIDER" placeholder:"KIND" help:"Where the zones live: ${backends}."`
 	CustomIP              []string `name:"custom-ip" placeholder:"ADDRESS" help:"What names are published with instead of the cluster's own addresses: an IPv4 address, an IPv6 address, or both with a comma between; or a host name. Without it nothing is rewritten."`
-	CustomTTL             TTL      `name:"custom-ttl" default:"300" placeholder:"TTL" help:"TTL of the records, in seconds, or with a unit like 5m."`
+	CustomTTL             TTL      `name:"custom-ttl" env:"CUSTOM_TTL,RECORD_TTL" default:"300" placeholder:"TTL" help:"TTL of the records, in seconds, or with a unit like 5m."`
 	ExcludeIngressClasses []string `name:"exclude-ingress-class" default:"nginx-internal" placeholder:"CLASS" help:"Ingress class whose names keep their own addresses; several with commas, none with an empty value."`
 }
 

@@ -14,6 +14,13 @@ type Settings interface {
 	Validate() error
 }
 
+// ZoneLearner marks the settings of a backend that can say itself which zones it serves, so that a view
+// need not name them.
+type ZoneLearner interface {
+	Settings
+	LearnsZones()
+}
+
 // Kinds are the backends a build has: the name of each and its settings, all at their zero value.
 type Kinds map[string]func() Settings
 

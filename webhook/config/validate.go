@@ -23,10 +23,16 @@ func (f *File) Validate() error {
 
 // validate checks what the policy does not know about a view.
 func (v View) validate() error {
-	if v.Backend.Settings == nil {
-		return &setting.Error{Field: "backend", Want: "is missing; want one key, the kind of backend, above its settings"}
+	var errs []error
+	if _, learns := v.Backend.Settings.(ZoneLearner); len(v.Zones) == 0 && !learns {
+		errs = append(errs, &setting.Error{Field: "zones", Want: "want the zones this view publishes into, for example [example.org]"})
 	}
-	return setting.Under("backend."+v.Backend.Kind, v.Backend.Settings.Validate())
+	if v.Backend.Settings == nil {
+		errs = append(errs, &setting.Error{Field: "backend", Want: "is missing; want one key, the kind of backend, above its settings"})
+	} else {
+		errs = append(errs, setting.Under("backend."+v.Backend.Kind, v.Backend.Settings.Validate()))
+	}
+	return errors.Join(errs...)
 }
 
 // disjoint reports zones that v and an earlier view both publish to the same backend: each would

@@ -12,7 +12,7 @@ type Config struct {
 // View is one audience of the DNS: "public", "internal".
 type View struct {
 	Name  string        `yaml:"name" help:"name of the view; with several views it becomes part of set identifiers"`
-	Zones []string      `yaml:"zones" help:"the zones this view publishes into"`
+	Zones []string      `yaml:"zones" help:"the zones this view publishes into; backend chain knows them by itself"`
 	TTL   time.Duration `yaml:"ttl" help:"TTL of records that ask for none; default: the backend's"`
 	Rules []Rule        `yaml:"rules" help:"first match wins; a claim that matches no rule is kept"`
 }

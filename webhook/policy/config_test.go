@@ -37,7 +37,6 @@ func TestMistakes(t *testing.T) {
 		{"views[0].name", "", view(func(v *policy.View) { v.Name = "" })},
 		{"views[0].name", "a/b", view(func(v *policy.View) { v.Name = "a/b" })},
 		{"views[1].name", "public", func(c *policy.Config) { c.Views = append(c.Views, valid().Views...) }},
-		{"views[0].zones", "", view(func(v *policy.View) { v.Zones = nil })},
 		{"views[0].zones[0]", "exam ple.org", view(func(v *policy.View) { v.Zones[0] = "exam ple.org" })},
 		{"views[0].zones[0]", "*.example.org", view(func(v *policy.View) { v.Zones[0] = "*.example.org" })},
 		{"views[0].zones[1]", "Example.org.", view(func(v *policy.View) { v.Zones = append(v.Zones, "Example.org.") })},

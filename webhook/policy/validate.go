@@ -65,9 +65,6 @@ func (v View) validate(path string, targets map[string]Target, m *mistakes) {
 	if !isWord(v.Name) {
 		m.add(path+".name", v.Name, `want a name of lower-case letters, digits, "-" and "_"`)
 	}
-	if len(v.Zones) == 0 {
-		m.add(path+".zones", "", "want the zones this view publishes into, for example [example.org]")
-	}
 	zones := make([]string, len(v.Zones))
 	for i, z := range v.Zones {
 		field := fmt.Sprintf("%s.zones[%d]", path, i)

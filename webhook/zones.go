@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/config"
+	"github.com/spokedns/spokedns/webhook/setting"
+)
+
+// zoner is a backend that knows which zones it serves.
+type zoner interface {
+	Zones(ctx context.Context) ([]string, error)
+}
+
+const (
+	learnTimeout = 5 * time.Second // for the services to say which zones they serve
+	learnRetry   = 2 * time.Second // between two attempts
+)
+
+// learned returns the configuration with the zones of views that name none, as their backends know them.
+func learned(ctx context.Context, f *config.File, backends []openBackend) (*config.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	defer cancel()
+	filled := *f
+	filled.Views = append([]config.View(nil), f.Views...)
+	learnt := false
+	for i := range filled.Views {
+		v := &filled.Views[i]
+		z, ok := backends[i].Backend.(zoner)
+		if len(v.Zones) > 0 || !ok {
+			continue
+		}
+		zones, err := z.Zones(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("view %s: the zones it publishes into: %w", v.Name, err)
+		}
+		if len(zones) == 0 {
+			return nil, &setting.Error{Field: fmt.Sprintf("views[%d].zones", i), Want: "want zones: the backend serves none by name"}
+		}
+		v.Zones, learnt = zones, true
+	}
+	if !learnt {
+		return f, nil
+	}
+	return &filled, filled.Validate()
+}
+
+// useFirst is use for the first configuration: a service that has to say which zones it serves may come up
+// after us, as containers of one pod do in any order. Calls are answered with 503 until then.
+func (w *webhook) useFirst(ctx context.Context, f *config.File) error {
+	err := w.use(ctx, f, false)
+	var of *backend.Error
+	if err == nil || !errors.As(err, &of) || of.Kind != backend.Temporary {
+		return err
+	}
+	w.log.Warn("waiting for a service before anything is published", "error", err)
+	go func() {
+		tick := time.NewTicker(learnRetry)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if w.current.Provider() != nil {
+				return // by a changed file
+			}
+			if now := w.use(ctx, f, false); now == nil {
+				w.log.Info("the service is there")
+				return
+			} else if now.Error() != err.Error() {
+				err = now
+				w.log.Warn("still waiting for a service", "error", err)
+			}
+		}
+	}()
+	return nil
+}
