@@ -8,6 +8,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/setting"
+	"github.com/spokedns/spokedns/webhook/view"
 )
 
 // openBackend is a backend in use, and the view it was opened for.
@@ -24,7 +25,7 @@ func (o openBackend) serves(v config.View) bool {
 
 // openBackends opens a backend for every view, or takes it over from those in use. In an error none is
 // left open.
-func openBackends(views []config.View, inUse []openBackend, log *slog.Logger) ([]openBackend, error) {
+func openBackends(views []config.View, inUse []openBackend, metrics *view.Metrics, log *slog.Logger) ([]openBackend, error) {
 	out := make([]openBackend, len(views))
 	var errs []error
 	for i, v := range views {
@@ -32,7 +33,7 @@ func openBackends(views []config.View, inUse []openBackend, log *slog.Logger) ([
 			out[i] = openBackend{v, inUse[j].Backend}
 			continue
 		}
-		b, err := open(v, log.With("view", v.Name))
+		b, err := open(v, metrics.API(v.Name, v.Backend.Kind), log.With("view", v.Name))
 		if err != nil {
 			errs = append(errs, setting.Under("view "+v.Name+", backend "+v.Backend.Kind, err))
 			continue

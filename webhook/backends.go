@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/apicall"
+	"github.com/spokedns/spokedns/webhook/backend/chain"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
 	"github.com/spokedns/spokedns/webhook/backend/memory"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
@@ -15,6 +17,7 @@ import (
 
 // backendSettings are the settings of every backend as flags, for the file-less mode.
 type backendSettings struct {
+	Chain   chain.Config   `embed:"" prefix:"chain-" group:"Backend chain"`
 	Etcd    etcd.Config    `embed:"" prefix:"etcd-" group:"Backend etcd"`
 	RFC2136 rfc2136.Config `embed:"" prefix:"rfc2136-" group:"Backend rfc2136"`
 }
@@ -28,6 +31,7 @@ func (memorySettings) Validate() error { return nil }
 // kinds lists the backends of this build. Adding one is a line here, in of, and in open.
 func kinds() config.Kinds {
 	return config.Kinds{
+		"chain":   func() config.Settings { return new(chain.Config) },
 		"etcd":    func() config.Settings { return new(etcd.Config) },
 		"memory":  func() config.Settings { return new(memorySettings) },
 		"rfc2136": func() config.Settings { return new(rfc2136.Config) },
@@ -37,6 +41,8 @@ func kinds() config.Kinds {
 // of returns the settings that were given for a kind.
 func (s *backendSettings) of(kind string) (config.Settings, error) {
 	switch kind {
+	case "chain":
+		return &s.Chain, nil
 	case "etcd":
 		return &s.Etcd, nil
 	case "memory":
@@ -45,15 +51,17 @@ func (s *backendSettings) of(kind string) (config.Settings, error) {
 		return &s.RFC2136, nil
 	case "":
 		return nil, &setting.Error{Field: "--backend", Want: "is missing; want one of " + kinds().String()}
-	case "azure", "gcp", "aws":
+	case "azure", "gcp", "aws": // as the hub-and-spoke operator calls them
 		return nil, &setting.Error{Field: "--backend", Value: kind, Want: "comes with a later version; this build has " + kinds().String()}
 	}
 	return nil, &setting.Error{Field: "--backend", Value: kind, Want: "want one of " + kinds().String()}
 }
 
 // open creates the backend of a view. It does no network I/O.
-func open(v config.View, log *slog.Logger) (backend.Backend, error) {
+func open(v config.View, observe apicall.Observer, log *slog.Logger) (backend.Backend, error) {
 	switch s := v.Backend.Settings.(type) {
+	case *chain.Config:
+		return chain.New(*s, observe, log)
 	case *etcd.Config:
 		return etcd.New(*s, log)
 	case *memorySettings:
