@@ -9,6 +9,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/apicall"
 	"github.com/spokedns/spokedns/webhook/backend/chain"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
+	"github.com/spokedns/spokedns/webhook/backend/gandi"
 	"github.com/spokedns/spokedns/webhook/backend/memory"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/webhook/config"
@@ -17,6 +18,7 @@ import (
 
 // backendSettings are the settings of every backend as flags, for the file-less mode.
 type backendSettings struct {
+	Gandi   gandi.Config   `embed:"" prefix:"gandi-" group:"Backend gandi"`
 	Chain   chain.Config   `embed:"" prefix:"chain-" group:"Backend chain"`
 	Etcd    etcd.Config    `embed:"" prefix:"etcd-" group:"Backend etcd"`
 	RFC2136 rfc2136.Config `embed:"" prefix:"rfc2136-" group:"Backend rfc2136"`
@@ -31,6 +33,7 @@ func (memorySettings) Validate() error { return nil }
 // kinds lists the backends of this build. Adding one is a line here, in of, and in open.
 func kinds() config.Kinds {
 	return config.Kinds{
+		"gandi":   func() config.Settings { return new(gandi.Config) },
 		"chain":   func() config.Settings { return new(chain.Config) },
 		"etcd":    func() config.Settings { return new(etcd.Config) },
 		"memory":  func() config.Settings { return new(memorySettings) },
@@ -41,6 +44,8 @@ func kinds() config.Kinds {
 // of returns the settings that were given for a kind.
 func (s *backendSettings) of(kind string) (config.Settings, error) {
 	switch kind {
+	case "gandi":
+		return &s.Gandi, nil
 	case "chain":
 		return &s.Chain, nil
 	case "etcd":
@@ -60,6 +65,8 @@ func (s *backendSettings) of(kind string) (config.Settings, error) {
 // open creates the backend of a view. It does no network I/O.
 func open(v config.View, observe apicall.Observer, log *slog.Logger) (backend.Backend, error) {
 	switch s := v.Backend.Settings.(type) {
+	case *gandi.Config:
+		return gandi.New(*s, observe, log)
 	case *chain.Config:
 		return chain.New(*s, observe, log)
 	case *etcd.Config:

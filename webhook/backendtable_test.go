@@ -16,6 +16,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/chain"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
+	"github.com/spokedns/spokedns/webhook/backend/gandi"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
@@ -46,6 +47,7 @@ func openable() map[string]config.Settings {
 	return map[string]config.Settings{
 		"chain":   &chain.Config{URL: "http://127.0.0.1:8888"},
 		"etcd":    &etcd.Config{Endpoints: []string{"http://127.0.0.1:2379"}},
+		"gandi":   &gandi.Config{PersonalAccessToken: "x"},
 		"memory":  &memorySettings{},
 		"rfc2136": &rfc2136.Config{Servers: []string{"192.0.2.53:53"}},
 	}

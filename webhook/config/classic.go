@@ -14,6 +14,7 @@ import (
 // deployments move over with their environment.
 type Classic struct {
 	Zones                 []string `name:"zone" env:"ZONE,AZURE_DNS_ZONE,GCP_DNS_ZONE,AWS_DNS_ZONE,TARGET_DOMAIN_FQDN" placeholder:"NAME" help:"Zone to publish into, like example.org; repeat the flag or separate several by commas."`
+	RecordNameRoot        string   `name:"record-name-root" placeholder:"NAME" help:"Publish only at and below this name of each zone, for example home; @ is the whole zone. The service must find home.example.org in its zone example.org, as backend gandi does."`
 	Backend               string   `env:"BACKEND,CLOUD_PROVIDER" placeholder:"KIND" help:"Where the zones live: ${backends}."`
 	CustomIP              []string `name:"custom-ip" placeholder:"ADDRESS" help:"What names are published with instead of the cluster's own addresses: an IPv4 address, an IPv6 address, or both with a comma between; or a host name. Without it nothing is rewritten."`
 	CustomTTL             TTL      `name:"custom-ttl" env:"CUSTOM_TTL,RECORD_TTL" default:"300" placeholder:"TTL" help:"TTL of the records, in seconds, or with a unit like 5m."`
@@ -48,7 +49,7 @@ const (
 // rewritten. settings are those of the chosen backend. The errors name the flags.
 func (c Classic) File(settings Settings) (*File, error) {
 	view := View{
-		View:    policy.View{Name: classicView, Zones: nonEmpty(c.Zones), TTL: time.Duration(c.CustomTTL)},
+		View:    policy.View{Name: classicView, Zones: c.zones(), TTL: time.Duration(c.CustomTTL)},
 		Backend: Section{Kind: c.Backend, Settings: settings},
 	}
 	f := &File{Options: Defaults()}
@@ -63,6 +64,17 @@ func (c Classic) File(settings Settings) (*File, error) {
 	}
 	f.Views = []View{view}
 	return f, flagErrors(f.Validate(), c.Backend)
+}
+
+// zones are those given, or the name below each of them that everything is about.
+func (c Classic) zones() []string {
+	zones := nonEmpty(c.Zones)
+	if root := strings.Trim(strings.TrimSpace(c.RecordNameRoot), "."); root != "" && root != "@" {
+		for i := range zones {
+			zones[i] = root + "." + zones[i]
+		}
+	}
+	return zones
 }
 
 // flagErrors names the flags instead of the fields of the file they stand for.
