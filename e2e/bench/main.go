@@ -2,8 +2,8 @@
 // best: it runs all of them in one go, takes turns between them, prints a table of medians and ratios,
 // and writes it to docs/performance.md.
 //
-// The peers are external-dns's own providers for BIND and etcd, driven as libraries; the servers are the
-// real ones, started on loopback.
+// The peers are external-dns's own providers, driven as libraries. BIND and etcd are the real ones, started
+// on loopback; the clouds are the fakes of our tests, which refuse what the services refuse.
 package main
 
 import (
@@ -41,6 +41,7 @@ type bench struct {
 	repeats  int  // of everything that takes less than about ten seconds
 	full     bool // also let peers list large zones, which takes them minutes
 	stack    *stack.Stack
+	services *services // what stands for the Internet
 	progress io.Writer
 }
 
@@ -57,6 +58,7 @@ func subjects() []subject {
 		{"wire", (*bench).wire},
 		{"endtoend", (*bench).endToEnd},
 		{"process", (*bench).process},
+		{"clouds", (*bench).clouds},
 	}
 }
 
@@ -88,6 +90,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if b.services, err = newServices(dir); err != nil {
+		return err
+	}
+	defer b.services.close()
 	rows, err := b.measure(ctx, dir, chosen)
 	if err != nil {
 		return err

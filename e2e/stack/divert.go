@@ -74,9 +74,9 @@ func NewDivert(dir string, hosts map[string]http.Handler) (*Divert, error) {
 func (d *Divert) Close() { _, _ = d.proxy.Close(), d.service.Close() }
 
 // Env is the environment with which a program's requests to the Internet come here. Those to loopback do
-// not, whatever it says.
+// not, whatever it says. The AWS SDK, unlike others, has a variable of its own for authorities.
 func (d *Divert) Env() []string {
-	return []string{"HTTPS_PROXY=" + d.URL, "HTTP_PROXY=" + d.URL, "NO_PROXY=localhost", "SSL_CERT_FILE=" + d.CAFile}
+	return []string{"HTTPS_PROXY=" + d.URL, "HTTP_PROXY=" + d.URL, "NO_PROXY=localhost", "SSL_CERT_FILE=" + d.CAFile, "AWS_CA_BUNDLE=" + d.CAFile}
 }
 
 // Adopt makes this very process send its requests to the Internet here, for good: Go reads the proxy and
