@@ -71,6 +71,16 @@ targets:
 			config.Classic{Zones: []string{"example.org"}, Backend: "memory", CustomIP: []string{""}, CustomTTL: config.TTL(time.Minute), ExcludeIngressClasses: []string{"nginx-internal"}},
 			"views: [{name: default, zones: [example.org], ttl: 1m, backend: {memory: {}}}]",
 		},
+		{
+			"one name below the zones",
+			config.Classic{Zones: []string{"example.org", "example.net"}, RecordNameRoot: " home. ", Backend: "memory", CustomTTL: config.TTL(time.Minute)},
+			"views: [{name: default, zones: [home.example.org, home.example.net], ttl: 1m, backend: {memory: {}}}]",
+		},
+		{
+			"the zone itself, as ESDDNS calls it",
+			config.Classic{Zones: []string{"example.org"}, RecordNameRoot: "@", Backend: "memory", CustomTTL: config.TTL(time.Minute)},
+			"views: [{name: default, zones: [example.org], ttl: 1m, backend: {memory: {}}}]",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.classic.File(new(nothing))
