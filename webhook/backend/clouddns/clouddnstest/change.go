@@ -173,7 +173,10 @@ func (s *Server) checkResult(z *zone, c change) (why *refusal) {
 
 // entry is how messages name a part of the change.
 func (s *Server) entry(list string, i int, r Record) string {
-	if s.limits.IndexedMessage {
+	switch {
+	case s.limits.VagueMessage:
+		return "entity.change"
+	case s.limits.IndexedMessage:
 		return fmt.Sprintf("entity.change.%s[%d]", list, i)
 	}
 	return fmt.Sprintf("entity.change.%s[%s][%s]", list, r.Name, r.Type)

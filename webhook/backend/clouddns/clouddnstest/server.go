@@ -30,6 +30,7 @@ type Limits struct {
 	ZonesPage      int // managed zones in a page
 	TokenLifetime  time.Duration
 	IndexedMessage bool // messages name entity.change.additions[3] as in earlier years, not [name][type]
+	VagueMessage   bool // messages name nothing
 }
 
 // Server is the service.

@@ -27,7 +27,8 @@ const (
 	audience      = "//iam.googleapis.com/projects/1/locations/global" // of the workload identity pool
 )
 
-func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+// newKey makes keys of the smallest size there is: they are made for every test and guard nothing.
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 1024) }
 
 // KeyFile is the content of a key file of a service account of the project, as the console offers it for
 // download.
