@@ -93,18 +93,18 @@ func (c *client) domain(ctx context.Context, fqdn string) error {
 	return err
 }
 
-// page returns the records of one page, how many there are in all (-1 when the service does not say), and
-// whether it says that there is a next page.
-func (c *client) page(ctx context.Context, domain string, n int) (records []record, total int, more bool, err error) {
+// page returns the records of one page and how many there are in all, -1 when the service does not say.
+// The pages are as long as the service likes, at most perPage.
+func (c *client) page(ctx context.Context, domain string, n int) (records []record, total int, err error) {
 	query := url.Values{"page": {strconv.Itoa(n)}, "per_page": {strconv.Itoa(perPage)}}
 	header, err := c.do(ctx, http.MethodGet, path(domain, "records"), query, nil, &records)
 	if err != nil {
-		return nil, 0, false, err
+		return nil, 0, err
 	}
-	if total, err = strconv.Atoi(header.Get("Total-Count")); err != nil {
+	if total, err = strconv.Atoi(header.Get("Total-Count")); err != nil || total < 0 {
 		total = -1
 	}
-	return records, total, strings.Contains(header.Get("Link"), `rel="next"`), nil
+	return records, total, nil
 }
 
 // name returns all that a name has. None at all is an empty list or a 404; both mean nothing.

@@ -130,16 +130,16 @@ func (c Config) withDefaults() Config {
 }
 
 // authorization is the header a request is sent with
-// (https://api.gandi.net/docs/authentication/).
+// (https://api.gandi.net/docs/authentication/). Errors are *secretError.
 func (c Config) authorization() (string, error) {
 	read := func(scheme, what, file string) (string, error) {
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return "", fmt.Errorf("read the %s: %w", what, err)
+			return "", &secretError{fmt.Errorf("read the %s: %w", what, err)}
 		}
 		secret := strings.TrimSpace(string(b))
 		if secret == "" || !sendable(secret) {
-			return "", fmt.Errorf("the file %s holds no %s: want it on one line, without spaces", file, what)
+			return "", &secretError{fmt.Errorf("the file %s holds no %s: want it on one line, without spaces", file, what)}
 		}
 		return scheme + secret, nil
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/spokedns/spokedns/webhook/backend"
@@ -38,6 +37,12 @@ func (e *apiError) Error() string {
 	}
 	return message
 }
+
+// secretError is about credentials that cannot be had.
+type secretError struct{ err error }
+
+func (e *secretError) Error() string { return e.err.Error() }
+func (e *secretError) Unwrap() error { return e.err }
 
 // newAPIError reads the two shapes in which the API says what is wrong: a message, or a list of the fields
 // that are wrong.
@@ -89,9 +94,9 @@ func kindOf(err error) backend.Kind {
 	var (
 		untrusted *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
-		file      *os.PathError
+		secret    *secretError
 	)
-	if errors.As(err, &untrusted) || errors.As(err, &authority) || errors.As(err, &file) {
+	if errors.As(err, &untrusted) || errors.As(err, &authority) || errors.As(err, &secret) {
 		return backend.Denied
 	}
 	return backend.Temporary

@@ -2,6 +2,7 @@ package gandi
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,21 @@ const (
 	maxTTL = 2592000 * time.Second
 )
 
+// types are those that are read and written, sorted.
+func types() []string {
+	return []string{"A", "AAAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SRV", "TXT"}
+}
+
+// ours reports whether a type is one of those.
+func ours(typ string) bool { return slices.Contains(types(), typ) }
+
 // limits is what LiveDNS stores, after the enumeration of rrset_type in https://api.gandi.net/docs/livedns/.
 // That document names no limit on the number of values or the length of a text, so those of DNS stand.
 func limits(defaultTTL time.Duration) backend.Limits {
 	const theirs = "external-dns has no use for it; records of this type are left as they are"
 	const unknown = "LiveDNS does not know the type"
 	return backend.Limits{
-		Types: []string{"A", "AAAA", "CNAME", "MX", "NAPTR", "NS", "PTR", "SRV", "TXT"},
+		Types: types(),
 		Missing: map[string]string{
 			"ALIAS": theirs, "CAA": theirs, "DNAME": theirs, "DS": theirs, "SSHFP": theirs, "TLSA": theirs,
 			"HTTPS": unknown, "SVCB": unknown,

@@ -1,7 +1,6 @@
 package gandi
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ func read(r record, domain string) (name string, e entry, ok bool) {
 		return "", entry{}, false
 	}
 	e = entry{shown: r}
-	if !slices.Contains(limits(0).Types, r.Type) {
+	if !ours(r.Type) {
 		return name, e, true
 	}
 	set := backend.RRset{

@@ -121,30 +121,22 @@ func (b *Backend) readZone(ctx context.Context, domain, zone string, last *conte
 	}
 }
 
-// readPages reads every record of a domain, in order of name and type.
+// readPages reads every record of a domain, in order of name and type. The service says on each page how
+// many there are; if it ever did not, only an empty page would be the end.
 func (b *Backend) readPages(ctx context.Context, domain string) (all []record, pages int, err error) {
-	expected := -1
-	for pages = 1; ; pages++ {
-		page, total, more, err := b.client.page(ctx, domain, pages)
+	announced := -1
+	for more := true; more; {
+		pages++
+		page, total, err := b.client.page(ctx, domain, pages)
 		if err != nil {
 			return nil, 0, err
 		}
 		all = append(all, page...)
-		if pages > 1 && total != expected {
+		if pages > 1 && total != announced || total >= 0 && (len(all) > total || len(page) == 0 && len(all) < total) {
 			return nil, 0, errTorn
 		}
-		expected = total
-		switch {
-		case total >= 0 && len(all) >= total && !more: // the usual end
-		case len(page) == 0 && (more || total >= 0):
-			return nil, 0, errTorn // less than was announced
-		case more, total >= 0, len(page) >= perPage:
-			continue
-		}
-		if total >= 0 && len(all) != total {
-			return nil, 0, errTorn
-		}
-		break
+		announced = total
+		more = len(all) < total || total < 0 && len(page) > 0
 	}
 	slices.SortFunc(all, byNameAndType)
 	for i := range all[:max(0, len(all)-1)] {
