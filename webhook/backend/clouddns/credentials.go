@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -45,20 +44,34 @@ func (e *tokenError) Error() string { return "no access token: " + e.err.Error()
 // Unwrap returns the cause.
 func (e *tokenError) Unwrap() error { return e.err }
 
-// meaning tells a refusal from no answer. The SDK has a type for one kind of answer only.
+// credentialsError is why there are no credentials to get a token for.
+type credentialsError struct{ err error }
+
+// Error says so.
+func (e *credentialsError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// meaning tells a refusal from no answer. The libraries have a type for one kind of answer, and texts for
+// the rest.
 func (e *tokenError) meaning() meaning {
 	var answer *oauth2.RetrieveError
-	var network net.Error
-	switch {
+	var credentials *credentialsError
+	switch text := e.err.Error(); {
+	case errors.As(e.err, &credentials):
+		return denied
 	case errors.As(e.err, &answer) && answer.Response != nil:
 		if s := answer.Response.StatusCode; s < http.StatusInternalServerError && s != http.StatusTooManyRequests {
 			return denied
 		}
 		return faulty
-	case errors.As(e.err, &network), strings.Contains(e.err.Error(), "status code 5"), strings.Contains(e.err.Error(), "status code 429"):
-		return unheard
+	case strings.Contains(text, "status code 429"):
+		return throttled
+	case strings.Contains(text, "status code 4"), strings.Contains(text, "failed to open credential file"):
+		return denied
 	}
-	return denied
+	return unheard
 }
 
 // get returns a valid token. It waits no longer than ctx; a request under way goes on for the next caller.
@@ -94,7 +107,7 @@ func (t *tokens) fetch() (*granted, error) {
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Timeout: t.timeout})
 	creds, err := t.credentials(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &credentialsError{err}
 	}
 	token, err := creds.TokenSource.Token()
 	if err != nil {

@@ -63,6 +63,9 @@ func TestClassify(t *testing.T) {
 		{"no token so fast", granting(429), faulty, backend.Temporary},
 		{"no token without a network", &tokenError{&net.OpError{Op: "dial", Err: errors.New("refused")}}, unheard, backend.Temporary},
 		{"no token by the security token service today", &tokenError{errors.New("oauth2/google: status code 503: x")}, unheard, backend.Temporary},
+		{"no token by the security token service so fast", &tokenError{errors.New("oauth2/google: status code 429: x")}, throttled, backend.Temporary},
+		{"no subject token", &tokenError{errors.New("oauth2/google/externalaccount: failed to open credential file \"x\"")}, denied, backend.Denied},
+		{"no credentials", &tokenError{&credentialsError{errors.New("x")}}, denied, backend.Denied},
 		{"no token by the security token service", &tokenError{errors.New("oauth2/google: status code 400: x")}, denied, backend.Denied},
 		{"a certificate", &url.Error{Err: &tls.CertificateVerificationError{Err: errors.New("x")}}, denied, backend.Denied},
 	} {
@@ -109,11 +112,11 @@ func TestCulprits(t *testing.T) {
 	}
 	key := func(name, typ string) backend.Key { return backend.Key{Name: name + ".zone.example", Type: typ} }
 	for message, want := range map[string][]backend.Key{
-		"Precondition not met for 'entity.change.deletions[0]'":                                                    {key("c", "A")},
-		"Invalid value for 'entity.change.additions[1].rrdata[0]': 'x'":                                            {key("b", "TXT")},
-		"Invalid value for 'entity.change.additions[w.zone.example.][CNAME].rrdata[1]': 'x'":                       {key("w", "CNAME")},
+		"Precondition not met for 'entity.change.deletions[0]'":                                                     {key("c", "A")},
+		"Invalid value for 'entity.change.additions[1].rrdata[0]': 'x'":                                             {key("b", "TXT")},
+		"Invalid value for 'entity.change.additions[w.zone.example.][CNAME].rrdata[1]': 'x'":                        {key("w", "CNAME")},
 		"The resource 'entity.change.additions[*.w.zone.example.][A]' named '*.w.zone.example. (A)' already exists": {key("*.w", "A")},
-		"Precondition not met for 'entity.change.deletions[7]'":                                                    nil,
+		"Precondition not met for 'entity.change.deletions[7]'":                                                     nil,
 		"Bad Request": nil,
 	} {
 		if got := culprits(message, change); !slices.Equal(got, want) {

@@ -110,7 +110,7 @@ func (b *Backend) projects(ctx context.Context) ([]string, error) {
 	case err != nil:
 		return nil, err
 	case g.project == "":
-		return nil, &tokenError{errors.New("the credentials belong to no project: want projects to name one")}
+		return nil, &tokenError{&credentialsError{errors.New("the credentials belong to no project: want projects to name one")}}
 	}
 	return []string{g.project}, nil
 }

@@ -50,6 +50,7 @@ type Server struct {
 	subjects map[string]bool      // subject tokens that the security token service takes
 	project  string               // what the metadata server says
 	denied   bool
+	slow     time.Duration // before a token is handed out
 }
 
 // New starts a server without zones. Close ends it.

@@ -97,6 +97,13 @@ func (s *Server) Deny(denied bool) {
 	s.denied = denied
 }
 
+// DelayTokens has whoever asks for a token wait.
+func (s *Server) DelayTokens(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = d
+}
+
 // authorize asks for an access token that this server handed out, and for rights.
 func (s *Server) authorize(r *http.Request) *refusal {
 	s.mu.Lock()
@@ -115,7 +122,13 @@ func (s *Server) authorize(r *http.Request) *refusal {
 
 // tokenForKey is the token endpoint for signed assertions (RFC 7523).
 func (s *Server) tokenForKey(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	slow := Fault{Delay: s.slow}
+	s.mu.Unlock()
 	err := errors.New("unsupported grant type")
+	if slow.wait(r.Context()) != nil {
+		return
+	}
 	if r.FormValue("grant_type") == grantJWT {
 		err = s.verify(r.FormValue("assertion"))
 	}

@@ -68,7 +68,7 @@ func (s *Server) DeleteZone(project, name string) {
 func (s *Server) Put(project, name string, r Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.find(project, name).set(r)
+	s.find(project, name).set(normal(r))
 }
 
 // Remove takes an RRset out of the zone, as another writer would.
