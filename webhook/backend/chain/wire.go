@@ -97,7 +97,11 @@ func (e *endpoint) rrset() (backend.RRset, error) {
 	default:
 		r.Values = mapped(e.Targets, asciiHost)
 	}
-	return backend.Canonical(r)
+	canonical, err := backend.Canonical(r)
+	if err != nil {
+		return r, err
+	}
+	return canonical, nil
 }
 
 // asciiHost brings the host at the end of a value into A-labels; what cannot be is left for Canonical to
