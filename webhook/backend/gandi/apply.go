@@ -84,16 +84,17 @@ func (a *application) plan(changes []backend.Change) (units []unit, errs []error
 		var u unit
 		var guilty *backend.Error
 		for _, c := range backend.Sequence(group) {
+			subject := c.Old
 			if c.New != nil {
 				wanted := *c.New
 				wanted.TTL = a.b.limits.Clamp(wanted.TTL)
-				c.New = &wanted
-				if err := a.b.limits.Check(a.zone, wanted); err != nil {
-					e := &backend.Error{Kind: backend.Rejected, Op: opApply, Zone: a.zone, Key: c.Key(), Err: err}
-					errs = append(errs, e)
-					guilty = e
-					continue
-				}
+				c.New, subject = &wanted, &wanted
+			}
+			// What cannot be stored was never listed either: there is nothing of the kind to delete.
+			if err := a.b.limits.Check(a.zone, *subject); err != nil {
+				guilty = &backend.Error{Kind: backend.Rejected, Op: opApply, Zone: a.zone, Key: c.Key(), Err: err}
+				errs = append(errs, guilty)
+				continue
 			}
 			if !a.idle(c) {
 				u = append(u, c)

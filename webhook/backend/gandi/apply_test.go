@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,6 +274,62 @@ func TestReadsWhatOthersWrote(t *testing.T) {
 	if err := b.Apply(t.Context(), zone, remove(odd)); backend.KindOf(err) != backend.Conflict || err == nil {
 		t.Errorf("delete what cannot be read: %v, want a conflict", err)
 	}
+}
+
+// Of two that change the same record at once, within one program, one is told of the other.
+func TestUpdatesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}, Latency: 20 * time.Millisecond})
+	s.Put(zone, ganditest.Record{Name: "www", Type: "A", TTL: 300, Values: []string{"192.0.2.1"}})
+	b := opened(t, s, gandi.Config{})
+	www := "www." + zone
+	list(t, b, zone)
+	errs := make([]error, 4)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			to := rr(www, "A", 5*time.Minute, fmt.Sprintf("192.0.2.1%d", i))
+			errs[i] = b.Apply(t.Context(), zone, []backend.Change{update(rr(www, "A", 0, "192.0.2.1"), to)})
+		})
+	}
+	all.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else {
+			requireFailure(t, "the others", err, backend.Conflict)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d were told that they changed the record", won, len(errs))
+	}
+}
+
+// Nothing is deleted that does not belong to the zone and its users.
+func TestDeletesStayInTheZone(t *testing.T) {
+	t.Parallel()
+	s, b := example(t,
+		ganditest.Record{Name: "www", Type: "A", TTL: 300, Values: []string{"192.0.2.1"}},
+		ganditest.Record{Name: "home", Type: "NS", TTL: 300, Values: []string{"ns1.example.net."}},
+		ganditest.Record{Name: "x.home", Type: "A", TTL: 300, Values: []string{"192.0.2.1"}},
+		ganditest.Record{Name: "x.home", Type: "CAA", TTL: 300, Values: []string{`0 issue "ca"`}})
+	const home = "home." + zone
+	err := b.Apply(t.Context(), home, append(remove(
+		rr("www."+zone, "A", 0, "192.0.2.1"), rr(home, "NS", 0, "ns1.example.net"), rr("x."+home, "CAA", 0, `0 issue "ca"`)),
+		in("x."+home, remove(rr("x/y."+home, "A", 0, "192.0.2.1"), rr("x."+home, "A", 0, "192.0.2.1"))...)...))
+	var failed []string
+	for _, e := range backend.Errors(err) {
+		failed = append(failed, fmt.Sprint(e.Key, ": ", e.Kind))
+	}
+	want := []string{
+		"www.example.org A: rejected", "home.example.org NS: rejected", "x.home.example.org CAA: rejected", "x/y.home.example.org A: rejected",
+		"x.home.example.org A: rejected", // of the same unit as the one before
+	}
+	if diff := cmp.Diff(want, failed); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+	requireHeld(t, s, "home NS 300 ns1.example.net.", "www A 300 192.0.2.1", "x.home A 300 192.0.2.1", `x.home CAA 300 0 issue "ca"`)
 }
 
 // The time ends in the middle: what was made stays, the error counts, and the next call carries on.

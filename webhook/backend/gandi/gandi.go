@@ -7,6 +7,11 @@
 // of the name), so that a name that becomes an alias is never without an answer. The API can also replace
 // a whole domain in one request: that would lose what others wrote in between, so it is never used.
 //
+// What is left is a window. A record that somebody else changes between our look and our write is
+// overwritten: within one round trip where names are read one by one (few changes, and names written as a
+// whole), within the time of one Apply where many changes made it cheaper to read the zone. Another record
+// at a name that is written as a whole is lost if it comes within that round trip.
+//
 // The requests are sent by a client of our own over apicall.Client and not by github.com/go-gandi/go-gandi:
 // that one makes an http.Client for each request, which can be given neither a transport to pace, repeat
 // and count nor a context, and it keeps of an error only its message.
