@@ -1,0 +1,74 @@
+package route53
+
+// bucketZone returns the id of the hosted zone that holds an endpoint of websites in S3, or "".
+func bucketZone(endpoint string) string {
+	switch endpoint {
+	case "s3-website.af-south-1.amazonaws.com":
+		return "Z11KHD8FBVPUYU"
+	case "s3-website.ap-east-1.amazonaws.com":
+		return "ZNB98KWMFR0R6"
+	case "s3-website-ap-northeast-1.amazonaws.com":
+		return "Z2M4EHUR26P7ZW"
+	case "s3-website.ap-northeast-2.amazonaws.com":
+		return "Z3W03O7B5YMIYP"
+	case "s3-website.ap-northeast-3.amazonaws.com":
+		return "Z2YQB5RD63NC85"
+	case "s3-website.ap-south-1.amazonaws.com":
+		return "Z11RGJOFQNVJUP"
+	case "s3-website.ap-south-2.amazonaws.com":
+		return "Z02976202B4EZMXIPMXF7"
+	case "s3-website-ap-southeast-1.amazonaws.com":
+		return "Z3O0J2DXBE1FTB"
+	case "s3-website-ap-southeast-2.amazonaws.com":
+		return "Z1WCIGYICN2BYD"
+	case "s3-website.ap-southeast-3.amazonaws.com":
+		return "Z01846753K324LI26A3VV"
+	case "s3-website.ap-southeast-4.amazonaws.com":
+		return "Z0312387243XT5FE14WFO"
+	case "s3-website.ap-southeast-5.amazonaws.com":
+		return "Z08660063OXLMA7F1FJHU"
+	case "s3-website.ca-central-1.amazonaws.com":
+		return "Z1QDHH18159H29"
+	case "s3-website.cn-north-1.amazonaws.com.cn":
+		return "Z5CN8UMXT92WN"
+	case "s3-website.cn-northwest-1.amazonaws.com.cn":
+		return "Z282HJ1KT0DH03"
+	case "s3-website.eu-central-1.amazonaws.com":
+		return "Z21DNDUVLTQW6Q"
+	case "s3-website.eu-central-2.amazonaws.com":
+		return "Z030506016YDQGETNASS"
+	case "s3-website.eu-north-1.amazonaws.com":
+		return "Z3BAZG2TWCNX0D"
+	case "s3-website.eu-south-1.amazonaws.com":
+		return "Z3IXVV8C73GIO3"
+	case "s3-website.eu-south-2.amazonaws.com":
+		return "Z0081959F7139GRJC19J"
+	case "s3-website-eu-west-1.amazonaws.com":
+		return "Z1BKCTXD74EZPE"
+	case "s3-website.eu-west-2.amazonaws.com":
+		return "Z3GKZC51ZF0DB4"
+	case "s3-website.eu-west-3.amazonaws.com":
+		return "Z3R1K369G5AVDG"
+	case "s3-website.il-central-1.amazonaws.com":
+		return "Z09640613K4A3MN55U7GU"
+	case "s3-website.me-central-1.amazonaws.com":
+		return "Z06143092I8HRXZRUZROF"
+	case "s3-website.me-south-1.amazonaws.com":
+		return "Z1MPMWCPA7YB62"
+	case "s3-website-sa-east-1.amazonaws.com":
+		return "Z7KQH4QJS55SO"
+	case "s3-website-us-east-1.amazonaws.com":
+		return "Z3AQBSTGFYJSTF"
+	case "s3-website.us-east-2.amazonaws.com":
+		return "Z2O1EMRO9K5GLX"
+	case "s3-website.us-gov-east-1.amazonaws.com":
+		return "Z2NIFVYYW2VKV1"
+	case "s3-website-us-gov-west-1.amazonaws.com":
+		return "Z31GFT0UA1I2HV"
+	case "s3-website-us-west-1.amazonaws.com":
+		return "Z2F56UZL2M1ACD"
+	case "s3-website-us-west-2.amazonaws.com":
+		return "Z3BJ6K6RIION7M"
+	}
+	return ""
+}
