@@ -135,20 +135,16 @@ func (s *Server) checkStanding(z *zone, c change) (why *refusal) {
 
 // checkResult looks at the zone as it would be.
 func (s *Server) checkResult(z *zone, c change) (why *refusal) {
-	after := map[string]map[string]bool{}
-	for k := range z.sets {
-		if after[k.name] == nil {
-			after[k.name] = map[string]bool{}
+	after := map[string]map[string]bool{z.DNSName: z.types(z.DNSName)}
+	for _, r := range slices.Concat(c.Additions, c.Deletions) {
+		if after[r.Name] == nil {
+			after[r.Name] = z.types(r.Name)
 		}
-		after[k.name][k.typ] = true
 	}
 	for _, d := range c.Deletions {
 		delete(after[d.Name], d.Type)
 	}
 	for _, a := range c.Additions {
-		if after[a.Name] == nil {
-			after[a.Name] = map[string]bool{}
-		}
 		after[a.Name][a.Type] = true
 	}
 	// A zone always has its SOA and NS (https://cloud.google.com/dns/docs/error-messages, invalidZoneApex).

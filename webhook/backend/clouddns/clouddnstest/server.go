@@ -7,9 +7,11 @@
 package clouddnstest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -157,6 +159,11 @@ func (s *Server) operation(name string, do func(r *http.Request) (any, *refusal)
 			why.write(w)
 			return
 		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		s.mu.Lock()
 		answer, why := do(r)
 		s.mu.Unlock()

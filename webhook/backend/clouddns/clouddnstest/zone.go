@@ -112,6 +112,17 @@ func (z *zone) remove(k key) {
 	z.order = nil
 }
 
+// types are those that stand at a name.
+func (z *zone) types(name string) map[string]bool {
+	found := map[string]bool{}
+	for _, typ := range supported() {
+		if _, ok := z.sets[key{name: name, typ: typ}]; ok {
+			found[typ] = true
+		}
+	}
+	return found
+}
+
 func (z *zone) sorted() []key {
 	if z.order == nil {
 		z.order = slices.SortedFunc(maps.Keys(z.sets), compareKeys)
