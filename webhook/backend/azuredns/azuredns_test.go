@@ -113,8 +113,11 @@ func harness(kind azurednstest.Kind, with func(*azuredns.Config), o azurednstest
 						held[r.Key] = r
 					}
 					for _, w := range want {
-						if got := held[w.Key]; !slices.Equal(got.Values, w.Values) && w.TTL != 0 || w.Values == nil && w.TTL == 0 && got.Values != nil && got.Key == w.Key {
-							t.Errorf("the service holds %s %q, want %q", w.Key, got.Values, w.Values)
+						if w.Values != nil && w.TTL == 0 {
+							continue // the answer of a wildcard, which no record set is
+						}
+						if got := held[w.Key].Values; !slices.Equal(got, w.Values) {
+							t.Errorf("the service holds %s %q, want %q", w.Key, got, w.Values)
 						}
 					}
 				},
@@ -172,14 +175,14 @@ func TestOneRequestForEachChange(t *testing.T) {
 		apply(t.Context(), t, b, backend.Change{New: &one, Unit: one.Name}, backend.Change{New: &owner, Unit: one.Name})
 	})
 	a.counted(t, map[string]int{"RecordSets_CreateOrUpdate": 1}, func() { apply(t.Context(), t, b, backend.Change{Old: &one, New: &two}) })
-	a.counted(t, map[string]int{}, func() { apply(t.Context(), t, b, backend.Change{Old: &one, New: &two}) })
+	a.counted(t, map[string]int{"RecordSets_Get": 1}, func() { apply(t.Context(), t, b, backend.Change{Old: &one, New: &two}) }) // again
 	a.counted(t, map[string]int{"RecordSets_ListAllByDNSZone": 1}, func() { list(t, b, "zone.example") })
 	a.counted(t, map[string]int{"RecordSets_Delete": 2}, func() {
 		apply(t.Context(), t, b, backend.Change{Old: &two, Unit: one.Name}, backend.Change{Old: &owner, Unit: one.Name})
 	})
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	want := map[string]int{"Token ok": 1, "Zones_List ok": 1, "RecordSets_ListAllByDNSZone ok": 2, "RecordSets_CreateOrUpdate ok": 3, "RecordSets_Delete ok": 2}
+	want := map[string]int{"Token ok": 1, "Zones_List ok": 1, "RecordSets_ListAllByDNSZone ok": 2, "RecordSets_CreateOrUpdate ok": 3, "RecordSets_Get ok": 1, "RecordSets_Delete ok": 2}
 	got := maps.Clone(a.seen)
 	delete(got, "Token ok")
 	delete(want, "Token ok")

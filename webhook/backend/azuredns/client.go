@@ -40,7 +40,8 @@ func (c Config) connect(transport policy.Transporter, observe apicall.Observer) 
 		Transport: transport,
 		Telemetry: policy.TelemetryOptions{ApplicationID: application},
 	}
-	tokens := base
+	tokens := base // with the SDK's own repeats, which know each endpoint's ways
+	tokens.Retry.TryTimeout = c.Timeout
 	tokens.PerRetryPolicies = []policy.Policy{&observed{observe: observe, operation: "Token"}}
 	credential, err := c.Auth.credential(tokens, h.ownAuthority)
 	if err != nil {

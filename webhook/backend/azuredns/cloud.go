@@ -113,7 +113,7 @@ func (c Config) transport() (*http.Transport, error) {
 		MaxIdleConnsPerHost: c.Concurrency,
 		IdleConnTimeout:     defaultIdle,
 		TLSHandshakeTimeout: c.Timeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, Renegotiation: tls.RenegotiateFreelyAsClient},
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	if c.CAFile == "" {
 		return t, nil

@@ -158,28 +158,29 @@ func decide(r *record, c backend.Change) (write bool, err error) {
 	return backend.Decide(&r.set, c)
 }
 
-// change makes one change and returns what was done; nil when nothing was to be done. The service refuses
-// it when something else stands there than we believe; then we look again.
+// change makes one change and returns what was done; nil when nothing was to be done. A write is confirmed
+// by its etag: the service refuses it when something else stands there than we believe, and then we look
+// again. Where nothing is to be written, looking is the only confirmation.
 func (w *writer) change(ctx context.Context, c backend.Change) (*step, error) {
-	r := w.known.get(c.Key())
+	r, seen := w.known.get(c.Key()), false
 	for range tries {
 		write, err := decide(r, c)
-		if err != nil {
+		switch {
+		case write:
+			s, err := w.write(ctx, c.Key(), r, c.New)
+			if !hasStatus(err, http.StatusPreconditionFailed) {
+				return s, err
+			}
+		case !seen:
+		case err != nil:
 			return nil, &conflict{standing(r)}
-		}
-		if !write {
+		default:
 			return nil, nil
-		}
-		s, err := w.write(ctx, c.Key(), r, c.New)
-		if err == nil {
-			return s, nil
-		}
-		if !hasStatus(err, http.StatusPreconditionFailed) {
-			return nil, err
 		}
 		if r, err = w.read(ctx, c.Key()); err != nil {
 			return nil, err
 		}
+		seen = true
 	}
 	return nil, &conflict{fmt.Errorf("%w: others keep changing it", backend.ErrConflict)}
 }

@@ -78,14 +78,15 @@ func (f *zones) find(ctx context.Context, name string) (zoneID, error) {
 		return zoneID{}, &backend.Error{Kind: backend.Rejected, Err: errors.New(
 			"it is not among zones; add its resource id there, or name the subscriptions to search")}
 	}
-	var failed error
+	var failed error // without rights on one kind of zones there may be some on the other
 	for _, k := range f.kinds() {
-		found, err := f.named(ctx, k, name)
-		switch {
-		case err != nil && (failed == nil || backend.KindOf(failed) == backend.Denied):
+		switch found, err := f.named(ctx, k, name); {
+		case err != nil && backend.KindOf(err) != backend.Denied:
+			return zoneID{}, err
+		case err != nil && failed == nil:
 			failed = err
-		case len(found) == 1 && (failed == nil || backend.KindOf(failed) == backend.Denied):
-			return found[0], nil // of a kind that we have no rights to see there is none in reach
+		case len(found) == 1:
+			return found[0], nil
 		case len(found) > 1:
 			return zoneID{}, ambiguous(found)
 		}

@@ -30,6 +30,8 @@ type Options struct {
 	// PageSize is how many entries a page has when $top asks for none, and the most it has. 0: 100, and
 	// 1,000 when asked for.
 	PageSize int
+	// LargestPage is the highest $top. 0: 1,000.
+	LargestPage int
 	// MaxRecords is how many records a record set takes. 0: 20.
 	MaxRecords int
 	// MaxRecordSets is how many record sets a zone takes. 0: 10,000 in public zones, 25,000 in private
@@ -76,6 +78,9 @@ type Server struct {
 func New(o Options) *Server {
 	if o.MaxRecords == 0 {
 		o.MaxRecords = 20
+	}
+	if o.LargestPage == 0 {
+		o.LargestPage = 1000
 	}
 	if o.MaxText == 0 {
 		o.MaxText = 4096

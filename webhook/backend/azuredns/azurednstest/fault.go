@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type faults struct {
 	failStatus int
 	loseReply  int
 	delay      time.Duration
+	refuse     string
+	refuseWith int
 }
 
 // fault is what one request meets.
@@ -45,6 +48,13 @@ func (s *Server) LoseReplies(n int) {
 	s.faults.loseReply = n
 }
 
+// Refuse answers every write of one record set, "CNAME/www", with a status, until another is named.
+func (s *Server) Refuse(recordSet string, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.refuse, s.faults.refuseWith = recordSet, status
+}
+
 // Delay makes every answer wait.
 func (s *Server) Delay(d time.Duration) {
 	s.mu.Lock()
@@ -53,10 +63,10 @@ func (s *Server) Delay(d time.Duration) {
 }
 
 // meet counts a request and returns what it meets.
-func (s *Server) meet(ctx context.Context, operation string, write bool) fault {
+func (s *Server) meet(ctx context.Context, operation, recordSet string, write bool) fault {
 	s.mu.Lock()
 	s.counts[operation]++
-	f, wait := s.next(write), s.faults.delay
+	f, wait := s.next(recordSet, write), s.faults.delay
 	s.mu.Unlock()
 	if wait > 0 {
 		select {
@@ -67,8 +77,10 @@ func (s *Server) meet(ctx context.Context, operation string, write bool) fault {
 	return f
 }
 
-func (s *Server) next(write bool) fault {
+func (s *Server) next(recordSet string, write bool) fault {
 	switch {
+	case write && s.faults.refuse != "" && s.faults.refuse == recordSet:
+		return fault{refusal: refused(s.faults.refuseWith, strings.ReplaceAll(http.StatusText(s.faults.refuseWith), " ", ""), "refused by the test")}
 	case s.faults.throttle > 0:
 		s.faults.throttle--
 		return fault{refusal: throttled(s.faults.retryAfter)}

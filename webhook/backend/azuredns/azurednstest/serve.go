@@ -38,7 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, &refusal{status: http.StatusNotFound, code: "InvalidResourceType", message: "The resource type could not be found in the namespace 'Microsoft.Network' for api version '" + r.URL.Query().Get("api-version") + "'."})
 		return
 	}
-	fault := s.meet(r.Context(), c.operation, isWrite(r.Method))
+	fault := s.meet(r.Context(), c.operation, c.key.typ+"/"+c.key.name, isWrite(r.Method))
 	if fault.refusal != nil {
 		write(w, fault.refusal)
 		return
@@ -221,8 +221,8 @@ func (s *Server) admit(r *http.Request, c call, header http.Header) error {
 // top is how many entries a page has: 100, or what $top asks for, "a number between '1' and '1000'"
 // (message of the service, in MicrosoftDocs/feedback#1111).
 func (s *Server) top(asked *int32) (int, error) {
-	if asked != nil && (*asked < 1 || *asked > 1000) {
-		return 0, badRequest("Invalid $top value: '%d'. It must be a number between '1' and '1000'.", *asked)
+	if asked != nil && (*asked < 1 || int(*asked) > s.options.LargestPage) {
+		return 0, badRequest("Invalid $top value: '%d'. It must be a number between '1' and '%d'.", *asked, s.options.LargestPage)
 	}
 	n := 100
 	if asked != nil {

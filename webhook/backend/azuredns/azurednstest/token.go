@@ -58,7 +58,7 @@ func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 // federated token (Microsoft identity platform, "OAuth 2.0 client credentials flow"; the codes are in
 // "Microsoft Entra authentication and authorization error codes").
 func (s *Server) serveAuthority(w http.ResponseWriter, r *http.Request, tenant string) {
-	f := s.meet(r.Context(), "Token", false)
+	f := s.meet(r.Context(), "Token", "", false)
 	if f.refusal != nil {
 		write(w, f.refusal)
 		return
@@ -105,7 +105,7 @@ func trusted(assertion string) bool {
 
 // serveManaged answers a pod or machine that asks in its own name (or that of a user-assigned identity).
 func (s *Server) serveManaged(w http.ResponseWriter, r *http.Request, proven bool) {
-	f := s.meet(r.Context(), "Token", false)
+	f := s.meet(r.Context(), "Token", "", false)
 	if f.refusal != nil {
 		write(w, f.refusal)
 		return

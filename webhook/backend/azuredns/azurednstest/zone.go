@@ -88,8 +88,8 @@ func after(keys []setKey, token string, n int) (page []setKey, next string) {
 	start := 0
 	if token != "" {
 		name, typ, _ := strings.Cut(token, "|")
-		found := false
-		if start, found = slices.BinarySearchFunc(keys, setKey{name, typ}, setKey.compare); found {
+		at, found := slices.BinarySearchFunc(keys, setKey{name, typ}, setKey.compare)
+		if start = at; found {
 			start++
 		}
 	}
