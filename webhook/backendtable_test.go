@@ -14,10 +14,13 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/azuredns"
 	"github.com/spokedns/spokedns/webhook/backend/chain"
+	"github.com/spokedns/spokedns/webhook/backend/clouddns"
 	"github.com/spokedns/spokedns/webhook/backend/etcd"
 	"github.com/spokedns/spokedns/webhook/backend/gandi"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
+	"github.com/spokedns/spokedns/webhook/backend/route53"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
 )
@@ -45,11 +48,14 @@ func TestReferenceOfBackends(t *testing.T) {
 // openable are the fewest settings with which each kind opens.
 func openable() map[string]config.Settings {
 	return map[string]config.Settings{
-		"chain":   &chain.Config{URL: "http://127.0.0.1:8888"},
-		"etcd":    &etcd.Config{Endpoints: []string{"http://127.0.0.1:2379"}},
-		"gandi":   &gandi.Config{PersonalAccessToken: "x"},
-		"memory":  &memorySettings{},
-		"rfc2136": &rfc2136.Config{Servers: []string{"192.0.2.53:53"}},
+		"azuredns": &azuredns.Config{Subscriptions: []string{"00000000-0000-0000-0000-000000000000"}},
+		"clouddns": &clouddns.Config{Projects: []string{"platform-prod"}},
+		"route53":  &route53.Config{},
+		"chain":    &chain.Config{URL: "http://127.0.0.1:8888"},
+		"etcd":     &etcd.Config{Endpoints: []string{"http://127.0.0.1:2379"}},
+		"gandi":    &gandi.Config{PersonalAccessToken: "x"},
+		"memory":   &memorySettings{},
+		"rfc2136":  &rfc2136.Config{Servers: []string{"192.0.2.53:53"}},
 	}
 }
 

@@ -92,15 +92,16 @@ func newParser(stdout, stderr io.Writer) (*invocation, *kong.Kong, error) {
 	return in, k, nil
 }
 
-// nameEnvironment gives every flag its environment variable. One that is set to nothing counts as not
+// nameEnvironment gives every flag its environment variable, before those it has from elsewhere. One that is set to nothing counts as not
 // set: deployments hand on empty values.
 func nameEnvironment(flags []*kong.Flag) {
 	for _, flag := range flags {
+		own := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 		switch {
 		case flag.Name == "help" || slices.Equal(flag.Envs, []string{"-"}):
 			flag.Envs = nil
-		case len(flag.Envs) == 0:
-			flag.Envs = []string{strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
+		case !slices.Contains(flag.Envs, own):
+			flag.Envs = append([]string{own}, flag.Envs...)
 		}
 		flag.Tag.Envs = slices.DeleteFunc(slices.Clone(flag.Envs), func(env string) bool { return os.Getenv(env) == "" })
 	}
@@ -166,6 +167,7 @@ func (in *invocation) fileless() (*config.File, error) {
 	if len(given) == 0 {
 		return nil, errors.New("no configuration: give --config, or --backend and --zone and what --help lists below \"Without a file\"")
 	}
+	in.Classic.Backend = kindOf(in.Classic.Backend)
 	settings, err := in.Backends.of(in.Classic.Backend)
 	if err != nil {
 		return nil, err

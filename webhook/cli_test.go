@@ -197,7 +197,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		{"a missing file", nil, []string{"--config=/nowhere.yaml"}, "configuration: open /nowhere.yaml: no such file"},
 		{"no backend", nil, []string{"--zone=example.org"}, "--backend: is missing; want one of " + kinds().String()},
 		{"an unknown backend", nil, []string{"--zone=example.org", "--backend=bind"}, `--backend: "bind": want one of ` + kinds().String()},
-		{"a cloud", map[string]string{"CLOUD_PROVIDER": "azure"}, []string{"--zone=example.org"}, `--backend: "azure": comes with a later version; this build has ` + kinds().String()},
+		{"a cloud", map[string]string{"CLOUD_PROVIDER": "azure"}, []string{"--zone=example.org"}, "--azuredns-subscriptions: want the id of a subscription, or zones by their ids"},
 		{"a backend's settings", nil, []string{"--zone=example.org", "--backend=rfc2136", "--rfc2136-tsig-secret-file=x"}, "--rfc2136-tsig-name: want the name"},
 		{"settings of another backend", nil, []string{"--zone=example.org", "--backend=memory", "--etcd-prefix=/x"}, "--etcd-prefix has no meaning with backend memory; remove it, or choose backend etcd"},
 		{"a bad TTL", map[string]string{"CUSTOM_TTL": "soon"}, []string{"--zone=example.org", "--backend=memory"}, "--custom-ttl: want seconds, like 300, or a duration, like 5m (from envar CUSTOM_TTL=\"soon\")"},
