@@ -25,12 +25,12 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, harness("zone.example", "other.example", ganditest.Options{Domains: []string{"zone.example", "other.example"}}))
 }
 
-// Zones below domains, pages of seven records whatever is asked for, and the other answer about a name
+// Zones below domains, pages of twenty records whatever is asked for, and the other answer about a name
 // that has nothing.
 func TestConformanceBelowADomain(t *testing.T) {
 	t.Parallel()
 	backendtest.Run(t, harness("home.zone.example", "a.b.other.example", ganditest.Options{
-		Domains: []string{"zone.example", "other.example"}, PerPage: 7, MaxPerPage: 7, MissingName: true,
+		Domains: []string{"zone.example", "other.example"}, PerPage: 20, MaxPerPage: 20, MissingName: true,
 	}))
 }
 
