@@ -40,7 +40,7 @@ func (b *bench) cloudDNS() (*cloud, func(), error) {
 		host:    googleHost,
 		service: httputil.NewSingleHostReverseProxy(address),
 		timed:   b.n,
-		note:    "upstream's pause of a second between batches is off, and so is the pace of ours",
+		note:    "upstream's pause of a second between batches is off; ours has no pace of its own",
 		addZone: func(zone string) error {
 			fake.AddZone(clouddnstest.Zone{Project: googleProject, Name: strings.ReplaceAll(zone, ".", "-"), DNSName: zone})
 			return nil

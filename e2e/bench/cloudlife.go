@@ -17,7 +17,8 @@ type step struct {
 	writes      bool
 	old, wanted []*endpoint.Endpoint // of a write
 	calls       calls
-	inFlight    int
+	inFlight    int // at most
+	throttled   int
 	took        time.Duration
 }
 
@@ -59,7 +60,7 @@ func (l life) live(ctx context.Context, m *meter, delay time.Duration, zone stri
 		} else {
 			err = l.listAnew(ctx, m, delay, zone, open, s)
 		}
-		s.calls, s.inFlight = m.seen()
+		s.calls, s.inFlight, s.throttled = m.seen()
 		m.reset(0)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)

@@ -20,9 +20,10 @@ type cloud struct {
 	addZone func(zone string) error
 	peer    func(ctx context.Context, zone string) (client, error)
 	ours    func(zone string) (client, error)
-	timed   int    // names in the timed part, which must not take the peer minutes
-	once    bool   // it is too slow to repeat
-	note    string // what is set differently from the defaults
+	timed   int                                                // names in the timed part, which must not take the peer minutes
+	once    bool                                               // it is too slow to repeat
+	note    string                                             // what is set differently from the defaults
+	more    func(ctx context.Context, c *cloud) ([]row, error) // what is measured of this service only
 	meter   *meter
 	zones   int // how many were added
 
@@ -40,11 +41,6 @@ func (b *bench) clouds(ctx context.Context) ([]row, error) {
 		c, stop, err := open(b)
 		if err != nil {
 			return nil, err
-		}
-		if c.ours == nil {
-			b.say("  %s: ours is not built yet", c.name)
-			stop()
-			continue
 		}
 		more, err := b.cloud(ctx, c)
 		stop()
@@ -88,7 +84,12 @@ func (b *bench) cloud(ctx context.Context, c *cloud) ([]row, error) {
 		r.peers, r.ours = append(r.peers, peer), append(r.ours, result)
 		r.facts = append(r.facts, fmt.Sprintf("%.3g × as fast as upstream", peer.samples.median().Seconds()/result.samples.median().Seconds()))
 	}
-	return rows, nil
+	rows[0].note = c.note
+	if c.more == nil {
+		return rows, nil
+	}
+	more, err := c.more(ctx, c)
+	return append(rows, more...), err
 }
 
 // bothLive lets the peer and then ours go through the life of a zone, each in a new one.
@@ -127,7 +128,6 @@ func (c *cloud) counted(l life, peer, ours *step) row {
 		peers:  []cell{said("", "%s", peer.calls)},
 		limits: []cell{said("", "%d calls %s", least, kind)},
 		ours:   []cell{said("", "%s", ours.calls)},
-		note:   c.note,
 	}
 	got, most := ours.calls.total(), peer.calls.total()
 	r.promise(got <= most, fmt.Sprint(got), "calls ≤ upstream's %d", most)

@@ -15,10 +15,11 @@ type meter struct {
 	service http.Handler
 	latency time.Duration
 
-	mu     sync.Mutex
-	counts calls
-	now    int // in flight
-	most   int
+	mu      sync.Mutex
+	counts  calls
+	now     int // in flight
+	most    int
+	tooMuch int // requests that were throttled
 }
 
 // calls are requests by HTTP method.
@@ -33,9 +34,13 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	latency := m.latency
 	m.mu.Unlock()
 	time.Sleep(latency)
-	m.service.ServeHTTP(w, r)
+	answer := &statusWriter{ResponseWriter: w}
+	m.service.ServeHTTP(answer, r)
 	m.mu.Lock()
 	m.now--
+	if answer.status == http.StatusTooManyRequests {
+		m.tooMuch++
+	}
 	m.mu.Unlock()
 }
 
@@ -43,15 +48,30 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (m *meter) reset(latency time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.latency, m.counts, m.most = latency, calls{}, 0
+	m.latency, m.counts, m.most, m.tooMuch = latency, calls{}, 0, 0
 }
 
-// seen is what was counted, and how many requests were in flight at most.
-func (m *meter) seen() (calls, int) {
+// seen is what was counted, how many requests were in flight at most, and how many were throttled.
+func (m *meter) seen() (counts calls, inFlight, throttled int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return maps.Clone(m.counts), m.most
+	return maps.Clone(m.counts), m.most, m.tooMuch
 }
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // writes is the number of requests that change something.
 func (c calls) writes() int { return c.total() - c[http.MethodGet] }
