@@ -5,7 +5,8 @@
 // everything the zone shall hold. The suite compares that with what the backend lists, applies the
 // difference and requires that List then equals the intent, that applying again changes nothing, and
 // that a new comparison finds nothing to do. The rest (promises_*.go) provokes what data cannot say:
-// conflicts, lost replies, other writers, ended contexts.
+// conflicts, lost replies, other writers, ended contexts. What a service stores beside values is its own, so
+// the harness brings samples of it (see policies.go).
 //
 // Nothing is skipped. A record that Limits excludes is required to be refused instead, and the reason
 // is logged.
@@ -27,6 +28,9 @@ type Harness struct {
 	// Unknown is the name of a zone the service does not hold: List and Apply must refuse it. Empty
 	// when the service cannot tell: List must then be empty.
 	Unknown string
+
+	// Policies are samples of the attributes that the service stores, for backends whose Limits name some.
+	Policies []Policy
 }
 
 // Subject is a backend under test with one empty zone. Only Backend and Zone are required.
@@ -63,6 +67,7 @@ func Run(t *testing.T, h Harness) {
 	for _, p := range promises() {
 		t.Run(strings.ReplaceAll(p.name, " ", "-"), func(t *testing.T) { p.check(t, h, open(t, h)) })
 	}
+	t.Run("policies", func(t *testing.T) { runPolicies(t, h) })
 }
 
 // promise is one test that is not a list of zone contents.
