@@ -15,6 +15,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/spokedns/spokedns/webhook/backend/apicall"
+	"github.com/spokedns/spokedns/webhook/setting"
 )
 
 // client asks the service.
@@ -27,8 +28,12 @@ type client struct {
 // newClient makes a client; it does no network I/O.
 func newClient(c Config, observe apicall.Observer, log *slog.Logger) (*client, error) {
 	t := &tokens{file: c.CredentialsFile, timeout: c.Timeout}
+	tls, err := c.TLS.Config()
+	if err != nil {
+		return nil, setting.Under("tls", err)
+	}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 2 * parallel, IdleConnTimeout: 90 * time.Second,
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: tls, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 2 * parallel, IdleConnTimeout: 90 * time.Second,
 		DialContext: (&net.Dialer{Timeout: c.Timeout, KeepAlive: 30 * time.Second}).DialContext,
 	}
 	repeating := apicall.Client(apicall.Options{

@@ -8,21 +8,23 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
 // Config says which managed zones there are and how to reach them.
 type Config struct {
-	Projects        []string      `yaml:"projects"        name:"projects"         help:"Ids of the projects that hold the managed zones; the project of the credentials when left out." placeholder:"PROJECT" env:"CLOUDDNS_PROJECTS,GCP_PROJECT_ID"`
-	ManagedZones    []string      `yaml:"managedZones"    name:"managed-zones"    help:"Names or ids of the managed zones to use, or PROJECT/NAME; all when left out." placeholder:"ZONE" env:"CLOUDDNS_MANAGED_ZONES,GCP_MANAGED_ZONE"`
-	Visibility      string        `yaml:"visibility"      name:"visibility"       help:"Use public or private managed zones only." placeholder:"KIND"`
-	CredentialsFile string        `yaml:"credentialsFile" name:"credentials-file" help:"Key file or credential configuration; Application Default Credentials when left out." placeholder:"FILE"`
-	Endpoint        string        `yaml:"endpoint"        name:"endpoint"         help:"URL of the API, where it is not https://dns.googleapis.com." placeholder:"URL"`
-	BatchSize       int           `yaml:"batchSize"       name:"batch-size"       help:"Additions, and as many deletions, in one change; the project's quota." default:"1000"`
-	Timeout         time.Duration `yaml:"timeout"         name:"timeout"          help:"Longest wait for one answer." default:"30s"`
-	Cache           time.Duration `yaml:"cache"           name:"cache"            help:"For how long a listing of a zone is good; 0s asks each time." default:"0s"`
-	ZoneCache       time.Duration `yaml:"zoneCache"       name:"zone-cache"       help:"For how long it is known which managed zones there are." default:"5m"`
-	DefaultTTL      time.Duration `yaml:"defaultTTL"      name:"default-ttl"      help:"TTL of records that ask for none." default:"5m"`
+	Projects        []string        `yaml:"projects"        name:"projects"         help:"Ids of the projects that hold the managed zones; the project of the credentials when left out." placeholder:"PROJECT" env:"CLOUDDNS_PROJECTS,GCP_PROJECT_ID"`
+	ManagedZones    []string        `yaml:"managedZones"    name:"managed-zones"    help:"Names or ids of the managed zones to use, or PROJECT/NAME; all when left out." placeholder:"ZONE" env:"CLOUDDNS_MANAGED_ZONES,GCP_MANAGED_ZONE"`
+	Visibility      string          `yaml:"visibility"      name:"visibility"       help:"Use public or private managed zones only." placeholder:"KIND"`
+	CredentialsFile string          `yaml:"credentialsFile" name:"credentials-file" help:"Key file or credential configuration; Application Default Credentials when left out." placeholder:"FILE"`
+	Endpoint        string          `yaml:"endpoint"        name:"endpoint"         help:"URL of the API, where it is not https://dns.googleapis.com." placeholder:"URL"`
+	TLS             clienttls.Files `yaml:"tls" embed:"" prefix:"tls-"`
+	BatchSize       int             `yaml:"batchSize"       name:"batch-size"       help:"Additions, and as many deletions, in one change; the project's quota." default:"1000"`
+	Timeout         time.Duration   `yaml:"timeout"         name:"timeout"          help:"Longest wait for one answer." default:"30s"`
+	Cache           time.Duration   `yaml:"cache"           name:"cache"            help:"For how long a listing of a zone is good; 0s asks each time." default:"0s"`
+	ZoneCache       time.Duration   `yaml:"zoneCache"       name:"zone-cache"       help:"For how long it is known which managed zones there are." default:"5m"`
+	DefaultTTL      time.Duration   `yaml:"defaultTTL"      name:"default-ttl"      help:"TTL of records that ask for none." default:"5m"`
 }
 
 // The values of settings that are left out.
@@ -64,6 +66,9 @@ func (c Config) Validate() error {
 	}
 	if u, err := url.Parse(c.Endpoint); c.Endpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
 		wrong("endpoint", c.Endpoint, "want a URL, for example https://dns.googleapis.com")
+	}
+	if err := c.TLS.Validate(); err != nil {
+		errs = append(errs, setting.Under("tls", err))
 	}
 	if c.BatchSize < 0 || c.BatchSize > 100_000 {
 		wrong("batchSize", fmt.Sprint(c.BatchSize), "want from 1 to 100000, for example 1000")

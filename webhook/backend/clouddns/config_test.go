@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend/clouddns"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -25,6 +26,7 @@ func TestValidate(t *testing.T) {
 		}, nil},
 		{"names instead of ids", clouddns.Config{Projects: []string{"My Project"}, ManagedZones: []string{"example.org"}}, []string{"projects[0]", "managedZones[0]"}},
 		{"empty entries", clouddns.Config{Projects: []string{""}, ManagedZones: []string{""}}, []string{"projects[0]", "managedZones[0]"}},
+		{"half a certificate", clouddns.Config{TLS: clienttls.Files{CertFile: "tls.crt"}}, []string{"tls.keyFile"}},
 		{"another visibility", clouddns.Config{Visibility: "internal"}, []string{"visibility"}},
 		{"an endpoint that is none", clouddns.Config{Endpoint: "dns.googleapis.com"}, []string{"endpoint"}},
 		{"an endpoint with a password", clouddns.Config{Endpoint: "https://u:p@dns.example.com"}, []string{"endpoint"}},

@@ -3,14 +3,16 @@ package clouddns_test
 import (
 	"io"
 	"log"
-	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend/apicall"
+	"github.com/spokedns/spokedns/webhook/backend/clouddns/clouddnstest"
 )
 
 // TestMain sets the metadata server to nowhere before anybody asks whether there is one: the libraries
@@ -38,12 +40,16 @@ func (o *observed) all() []string {
 	return o.calls
 }
 
-// httptestTLS is a server with a certificate that nobody trusts.
-func httptestTLS(t *testing.T) string {
+// secured is the server behind a certificate that nobody trusts without being told.
+func secured(t *testing.T, s *clouddnstest.Server) *httptest.Server {
 	t.Helper()
-	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	return s.URL
+	target, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(target))
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	return front
 }

@@ -2,6 +2,7 @@ package clouddns_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"slices"
@@ -197,18 +198,28 @@ func TestAServiceThatHangs(t *testing.T) {
 	}
 }
 
-func TestBrokenTLS(t *testing.T) {
+func TestTLS(t *testing.T) {
 	t.Parallel()
 	s, c := started(t)
-	untrusted := httptestTLS(t)
-	c.Endpoint = untrusted
+	plain := strings.Replace(s.URL(), "http://", "https://", 1)
+	secure := secured(t, s)
+	c.Endpoint = secure.URL
 	_, err := opened(t, c).List(t.Context(), zone)
 	requireFailure(t, err, backend.Denied, "certificate")
-	c.Endpoint = strings.Replace(s.URL(), "http://", "https://", 1)
+
+	c.TLS.CAFile = file(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}))
+	mustList(t, opened(t, c))
+
+	c.Endpoint = plain
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err = opened(t, c).List(ctx, zone)
 	requireFailure(t, err, backend.Temporary)
+
+	c.TLS.CAFile = "/nowhere/ca.pem"
+	if _, err := clouddns.New(c, nil, nil); err == nil || !strings.Contains(err.Error(), "tls.caFile") {
+		t.Errorf("a missing file: %v", err)
+	}
 }
 
 func TestEveryRequestIsObserved(t *testing.T) {
