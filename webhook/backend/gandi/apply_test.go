@@ -169,6 +169,14 @@ func TestANameIsChangedAsAWhole(t *testing.T) {
 	requireHeld(t, s, "www A 600 192.0.2.2", "www AAAA 600 2001:db8::2", `www CAA 77777 0 issue "ca.example.net"`, `www TXT 1234 "a" "b\195\188"`)
 	requireRequests(t, s, map[string]int{"GET name": 1, "PUT name": 1})
 
+	// What LiveDNS would not take today stays as it is, too.
+	s.Put(zone, ganditest.Record{Name: "www", Type: "CAA", TTL: 60, Values: []string{`0 issue "ca.example.net"`}})
+	s.Reset()
+	apply(t, b, update(rr(www, "A", 0, "192.0.2.2"), rr(www, "A", 10*time.Minute, "192.0.2.3")), remove(rr(www, "AAAA", 0, "2001:db8::2"))[0])
+	requireHeld(t, s, "www A 600 192.0.2.3", `www CAA 60 0 issue "ca.example.net"`, `www TXT 1234 "a" "b\195\188"`)
+	requireRequests(t, s, map[string]int{"GET name": 1, "PUT name": 1, "PUT rrset": 1, "DELETE rrset": 1})
+	apply(t, b, update(rr(www, "A", 0, "192.0.2.3"), rr(www, "A", 10*time.Minute, "192.0.2.2")), create(rr(www, "AAAA", 10*time.Minute, "2001:db8::2"))[0])
+
 	s.Remove(zone, "www", "CAA")
 	s.Remove(zone, "www", "TXT")
 	list(t, b, zone)

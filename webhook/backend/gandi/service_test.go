@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -290,5 +292,100 @@ func TestEveryRequestIsObserved(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("observed (-want +got):\n%s", diff)
+	}
+}
+
+// fronted is a backend that reaches the service through answers of ours; those of 0 are the service's own.
+func fronted(t *testing.T, s *ganditest.Server, status func(r *http.Request) int) *gandi.Backend {
+	t.Helper()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if code := status(r); code != 0 {
+			http.Error(w, "{}", code)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	return opened(t, s, gandi.Config{Endpoint: front.URL})
+}
+
+// A token may be limited to the domain that holds the zone, and see nothing of the name of the zone.
+func TestATokenForTheDomainOnly(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}})
+	denied := func(names ...string) func(*http.Request) int {
+		return func(r *http.Request) int {
+			if slices.Contains(names, strings.TrimPrefix(r.URL.Path, "/v5/livedns/domains/")) {
+				return http.StatusForbidden
+			}
+			return 0
+		}
+	}
+	if _, err := fronted(t, s, denied("home."+zone)).List(t.Context(), "home."+zone); err != nil {
+		t.Errorf("a zone in a domain that the token is for: %v", err)
+	}
+	_, err := fronted(t, s, denied("home."+zone, zone)).List(t.Context(), "home."+zone)
+	requireFailure(t, "a domain that the token is not for", err, backend.Denied, "403")
+}
+
+// The service says that a record exists and shows none: asking again may help.
+func TestAConflictThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}})
+	b := fronted(t, s, func(r *http.Request) int {
+		if r.Method == http.MethodPost {
+			return http.StatusConflict
+		}
+		return 0
+	})
+	err := b.Apply(t.Context(), zone, create(rr("www."+zone, "A", 0, "192.0.2.1")))
+	requireFailure(t, "apply", err, backend.Temporary, "www.example.org A: refused (409 Conflict)")
+}
+
+// An ownership text that cannot be taken back is left where it is, and not said to have failed.
+func TestAnOwnershipTextThatStays(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}})
+	b := fronted(t, s, func(r *http.Request) int {
+		if r.Method == http.MethodDelete {
+			return http.StatusForbidden
+		}
+		return 0
+	})
+	list(t, b, zone)
+	s.Put(zone, ganditest.Record{Name: "www", Type: "A", TTL: 300, Values: []string{"192.0.2.99"}})
+	www := "www." + zone
+	err := b.Apply(t.Context(), zone, in(www, create(rr(www, "A", 0, "192.0.2.1"), rr("a-"+www, "TXT", 0, "owner=hub"))...))
+	requireFailure(t, "apply", err, backend.Conflict, "www.example.org A")
+	if named := backend.Errors(err); len(named) != 1 {
+		t.Errorf("%v, want only what failed", err)
+	}
+	requireHeld(t, s, `a-www TXT 300 "owner=hub"`, "www A 300 192.0.2.99")
+}
+
+// Where the zone cannot be read before it is written, nothing is written.
+func TestNoLookNoWrite(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}})
+	var all []backend.RRset
+	for i := range 5 {
+		all = append(all, rr(string(rune('a'+i))+"."+zone, "A", 5*time.Minute, "192.0.2.1"))
+	}
+	var blind atomic.Bool
+	b := fronted(t, s, func(r *http.Request) int {
+		if r.Method == http.MethodGet && blind.Load() {
+			return http.StatusForbidden
+		}
+		return 0
+	})
+	apply(t, b, create(all...)...)
+	list(t, b, zone)
+	blind.Store(true)
+	err := b.Apply(t.Context(), zone, remove(all...))
+	requireFailure(t, "many deletes", err, backend.Denied, "gandi: apply example.org: the token")
+	err = b.Apply(t.Context(), zone, remove(all[0]))
+	requireFailure(t, "one delete", err, backend.Denied, "gandi: apply example.org: a.example.org A")
+	if left := len(s.Records(zone)); left != len(all) {
+		t.Errorf("%d of %d records are left", left, len(all))
 	}
 }

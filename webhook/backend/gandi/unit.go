@@ -188,14 +188,24 @@ func (a *application) judge(s step, standing []entry) (judged, []*backend.Error)
 // write makes what was judged. What fails of it is returned; what was created is noted.
 func (a *application) write(ctx context.Context, w *judged) []*backend.Error {
 	if a.together(w) {
-		if err := a.traffic.write(ctx, func() error { return a.writeName(ctx, w) }); err != nil {
-			var failed []*backend.Error
-			for _, c := range w.changes {
-				failed = append(failed, fail(opApply, a.zone, c.Key(), err))
+		items, theirs := a.items(w)
+		err := a.traffic.write(ctx, func() error {
+			name := relative(w.name, a.domain)
+			if len(items) == 0 {
+				return a.b.client.removeName(ctx, a.domain, name)
 			}
-			return failed
+			return a.b.client.replaceName(ctx, a.domain, name, items)
+		})
+		if err == nil {
+			return nil
 		}
-		return nil
+		a.b.forget(a.zone, err)
+		// What others have at the name may be refused where it comes along, an old TTL below 300 for example:
+		// then ours is written by itself.
+		if !refused(err) || theirs == 0 {
+			first := fail(opApply, a.zone, w.changes[0].Key(), err)
+			return a.failed(w.changes, []*backend.Error{first}, first)
+		}
 	}
 	for i, c := range w.changes {
 		created, err := a.writeOne(ctx, *w, c)
@@ -219,25 +229,20 @@ func (a *application) together(w *judged) bool {
 	return slices.ContainsFunc(w.changes, func(c backend.Change) bool { return find(w.standing, c.Key().Type) != nil })
 }
 
-// writeName replaces all that a name has by what it shall have. What others have there is sent back as it
-// is.
-func (a *application) writeName(ctx context.Context, w *judged) error {
-	var items []record
+// items are all that a name shall have: what others have there, so many and as it is, and ours.
+func (a *application) items(w *judged) (items []record, theirs int) {
 	for _, e := range w.standing {
 		if !slices.ContainsFunc(w.changes, func(c backend.Change) bool { return c.Key().Type == e.shown.Type }) {
 			items = append(items, e.shown)
 		}
 	}
+	theirs = len(items)
 	for _, c := range w.changes {
 		if c.New != nil {
 			items = append(items, written(*c.New, a.domain))
 		}
 	}
-	name := relative(w.name, a.domain)
-	if len(items) == 0 {
-		return a.b.client.removeName(ctx, a.domain, name)
-	}
-	return a.b.client.replaceName(ctx, a.domain, name, items)
+	return items, theirs
 }
 
 // writeOne writes one RRset. created says that it made one that was not there before.
