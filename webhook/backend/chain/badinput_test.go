@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -213,9 +214,10 @@ func TestNobodyAnswers(t *testing.T) {
 	resetting := misbehaving("", nil)
 	resetting.Replace = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 	plain := serve(t, chaintest.New())
-	secure := httptest.NewTLSServer(chaintest.New())
+	secure := httptest.NewUnstartedServer(chaintest.New())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	secure.Config.ErrorLog = nil
 	for name, c := range map[string]chain.Config{
 		"connection refused":      {URL: refusing},
 		"no such host":            {URL: "http://webhook.invalid:8888"},

@@ -17,7 +17,7 @@ import (
 // fields returns the fields that the setting errors in err's tree name, in order.
 func fields(err error) []string {
 	var out []string
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked node by node
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			out = append(out, fields(e)...)
 		}
