@@ -114,6 +114,11 @@ func (z *zone) live(t *testing.T, p Policy, steps ...[]record) {
 		if p.Alias {
 			records = append(slices.Clone(records), a(aliased, "192.0.2.250"))
 		}
+		for i, r := range records {
+			if len(r.values) == 1 && r.values[0] == aliased {
+				records[i].values = []string{absolute(aliased, z.Zone)}
+			}
+		}
 		z.become(t, z.adjusted(t, records...))
 	}
 }

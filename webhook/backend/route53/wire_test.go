@@ -77,37 +77,46 @@ func escaped(name string) string {
 }
 
 // answer is the record set that answers for a name: its own, or that of the wildcard at its closest
-// encloser (RFC 4592 §2.2.1).
-func answer(sets []route53test.RecordSet, name, typ, id string) (route53test.RecordSet, bool) {
-	at := func(name string) (found route53test.RecordSet, ok, exists bool) {
-		for _, s := range sets {
-			if s.Name == name && s.Type == typ && s.SetIdentifier == id {
-				found, ok = s, true
-			}
-			exists = exists || s.Name == name || strings.HasSuffix(s.Name, "."+name)
-		}
-		return found, ok, exists
-	}
-	for asked := name; ; {
-		found, ok, exists := at(name)
-		if exists && asked == name {
-			return found, ok
-		}
-		if exists {
-			found, ok, _ = at(`\052.` + name)
-			return found, ok
-		}
-		if _, name, ok = strings.Cut(name, "."); !ok {
+// encloser (RFC 4592 §2.2.1). at holds the record sets by name.
+func answer(at map[string][]route53test.RecordSet, name, typ, id string) (route53test.RecordSet, bool) {
+	find := func(name string) (route53test.RecordSet, bool) {
+		i := slices.IndexFunc(at[name], func(s route53test.RecordSet) bool { return s.Type == typ && s.SetIdentifier == id })
+		if i < 0 {
 			return route53test.RecordSet{}, false
 		}
+		return at[name][i], true
 	}
+	exists := func(name string) bool {
+		if at[name] != nil {
+			return true
+		}
+		for other := range at {
+			if strings.HasSuffix(other, "."+name) {
+				return true
+			}
+		}
+		return false
+	}
+	if exists(name) {
+		return find(name)
+	}
+	for ok := true; ok; {
+		if _, name, ok = strings.Cut(name, "."); ok && exists(name) {
+			return find(`\052.` + name)
+		}
+	}
+	return route53test.RecordSet{}, false
 }
 
 // verify requires that the server holds exactly the values of each RRset.
 func verify(t *testing.T, sets []route53test.RecordSet, want []backend.RRset) {
 	t.Helper()
+	at := map[string][]route53test.RecordSet{}
+	for _, s := range sets {
+		at[s.Name] = append(at[s.Name], s)
+	}
 	for _, w := range want {
-		s, ok := answer(sets, escaped(w.Name), w.Type, w.SetID)
+		s, ok := answer(at, escaped(w.Name), w.Type, w.SetID)
 		if len(w.Values) == 0 {
 			if ok {
 				t.Errorf("%s is there as %q", w.Key, s.Values)
