@@ -25,9 +25,7 @@ func Public(a netip.Addr) error {
 	}
 	var found special
 	narrowest := -1
-	for _, r := range rows {
-		// The rows overlap; the narrowest knows best. (A prefix never contains a mapped address; Is6 is
-		// true of one, so its row is compared by bits.)
+	for _, r := range rows { // they overlap: the narrowest knows best
 		p := netip.MustParsePrefix(r.block)
 		if contains(p, a) && p.Bits() > narrowest {
 			found, narrowest = r, p.Bits()
@@ -42,7 +40,8 @@ func Public(a netip.Addr) error {
 	return nil
 }
 
-// contains is netip.Prefix.Contains for which ::ffff:0:0/96 contains the addresses mapped into it.
+// contains is netip.Prefix.Contains, but that ::ffff:0:0/96 contains the addresses mapped into it and no
+// other block does.
 func contains(p netip.Prefix, a netip.Addr) bool {
 	if a.Is4In6() {
 		return p.Addr().Is4In6()
