@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	mdns "github.com/miekg/dns"
 	"google.golang.org/api/dns/v1"
 
 	"github.com/spokedns/spokedns/webhook/backend"
@@ -93,7 +94,7 @@ func record(r backend.RRset) clouddnstest.Record {
 	for _, v := range r.Values {
 		switch r.Type {
 		case "TXT":
-			v = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+			v = texts(v)
 		case "CNAME", "MX", "NAPTR", "NS", "PTR", "SRV":
 			v = strings.TrimSuffix(v, ".") + "."
 		}
@@ -102,22 +103,72 @@ func record(r backend.RRset) clouddnstest.Record {
 	return out
 }
 
-// verify compares with what the server holds. It does not ask about wildcards: the server answers no DNS.
+// texts is a text in quotes, escaped only where it must.
+func texts(v string) string {
+	var parts []string
+	for first := true; first || v != ""; first = false {
+		n := min(len(v), 255)
+		var b strings.Builder
+		for _, c := range []byte(v[:n]) {
+			switch {
+			case c == '"' || c == '\\':
+				b.WriteString(`\` + string(c))
+			case c < ' ' || c == 0x7f:
+				fmt.Fprintf(&b, `\%03d`, c)
+			default:
+				b.WriteByte(c)
+			}
+		}
+		parts, v = append(parts, `"`+b.String()+`"`), v[n:]
+	}
+	return strings.Join(parts, " ")
+}
+
+// verify compares with what the server holds, as a name server would read it. It does not ask about
+// wildcards: the server answers no DNS.
 func verify(t *testing.T, held []clouddnstest.Record, want []backend.RRset) {
 	t.Helper()
 	for _, w := range want {
 		i := slices.IndexFunc(held, func(r clouddnstest.Record) bool { return r.Name == w.Name+"." && r.Type == w.Type })
 		switch {
-		case i < 0 && len(w.Values) == 0:
-		case i < 0 && w.TTL == 0: // an answer by a wildcard
+		case i < 0 && (len(w.Values) == 0 || w.TTL == 0): // it is gone, or an answer by a wildcard
 		case i < 0:
 			t.Errorf("the service does not hold %s", w.Key)
-		case len(w.Values) == 0:
-			t.Errorf("the service holds %s %q", w.Key, held[i].Rrdatas)
-		case len(held[i].Rrdatas) != len(w.Values):
-			t.Errorf("the service holds %s %q, want %q", w.Key, held[i].Rrdatas, w.Values)
+		case !slices.Equal(wire(t, held[i]), wire(t, record(w))) || len(w.Values) > 0 && held[i].TTL != int64(w.TTL.Seconds()):
+			t.Errorf("the service holds %s %d %.300q, want %s %.300q", w.Key, held[i].TTL, held[i].Rrdatas, w.TTL, w.Values)
 		}
 	}
+}
+
+// wire is the data of records as DNS carries it, sorted; the strings of a text are one.
+func wire(t *testing.T, r clouddnstest.Record) []string {
+	t.Helper()
+	var out []string
+	for _, v := range r.Rrdatas {
+		rr, err := mdns.NewRR(fmt.Sprintf("x. 1 IN %s %s", r.Type, v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed := make([]byte, 65535)
+		n, err := mdns.PackRR(rr, packed, 0, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const before = 3 + 10 // the name x., type, class, TTL and length
+		data := string(packed[before:n])
+		if r.Type == "TXT" {
+			var text strings.Builder
+			for data != "" {
+				length := int(data[0])
+				text.WriteString(data[1 : 1+length])
+				data = data[1+length:]
+			}
+			data = text.String()
+		}
+		out = append(out, data)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // set is an RRset of the zone.

@@ -102,11 +102,14 @@ func (a *apply) takeApart(ctx context.Context, jobs []*job, change *dns.Change, 
 }
 
 // lookAgain reads what stands where the service says that it is not what we believed, and judges anew. The
-// second time it reads everything: the service may name one culprit at a time. refuted says that some are
+// second time it reads everything for several jobs: the service may name one culprit at a time. refuted says that some are
 // in conflict; changed is false when looking brought nothing new.
 func (a *apply) lookAgain(ctx context.Context, jobs []*job, culprits []backend.Key, try int) (next []*job, refuted, changed bool) {
 	var names []string
-	if try == 0 {
+	switch {
+	case len(jobs) == 1:
+		names = jobs[0].names()
+	case try == 0:
 		for _, key := range culprits {
 			names = append(names, key.Name)
 		}
