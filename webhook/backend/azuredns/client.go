@@ -40,8 +40,8 @@ func (c Config) connect(transport policy.Transporter, observe apicall.Observer) 
 		Transport: transport,
 		Telemetry: policy.TelemetryOptions{ApplicationID: application},
 	}
-	tokens := base // with the SDK's own repeats, which know each endpoint's ways
-	tokens.Retry.TryTimeout = c.Timeout
+	tokens := base
+	tokens.Retry = policy.RetryOptions{TryTimeout: c.Timeout, ShouldRetry: repeatToken} // the rest is the SDK's, by endpoint
 	tokens.PerRetryPolicies = []policy.Policy{&observed{observe: observe, operation: "Token"}}
 	credential, err := c.Auth.credential(tokens, h.ownAuthority)
 	if err != nil {
@@ -122,6 +122,19 @@ func repeat(resp *http.Response, err error) bool {
 		return !ok || time.Until(deadline) > retryAfter(resp)+firstWait
 	}
 	return false
+}
+
+// repeatToken is repeat for token endpoints. Where it has just begun to run, the metadata service of a machine
+// also answers 404 and 410.
+func repeatToken(resp *http.Response, err error) bool {
+	if err != nil {
+		return !brokenTLS(err)
+	}
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusGone, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return resp.StatusCode >= http.StatusInternalServerError
 }
 
 // throttledError is a request that was not sent, because the service's limits would have refused it.

@@ -227,7 +227,7 @@ func TestASwapThatFailsPutsTheOldOneBack(t *testing.T) {
 		a.Put(id, owner)
 		list(t, b, "zone.example")
 		c.harm(a)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		err := b.Apply(ctx, "zone.example", []backend.Change{
 			{Old: &old, Unit: old.Name}, {New: &alias, Unit: old.Name}, {New: &aliasOwner, Unit: old.Name}, {Old: &owner, Unit: old.Name}})
 		cancel()

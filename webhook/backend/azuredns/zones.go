@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -81,7 +82,7 @@ func (f *zones) find(ctx context.Context, name string) (zoneID, error) {
 	var failed error // without rights on one kind of zones there may be some on the other
 	for _, k := range f.kinds() {
 		switch found, err := f.named(ctx, k, name); {
-		case err != nil && backend.KindOf(err) != backend.Denied:
+		case err != nil && !hasStatus(err, http.StatusForbidden):
 			return zoneID{}, err
 		case err != nil && failed == nil:
 			failed = err
@@ -139,7 +140,7 @@ func (f *zones) list(ctx context.Context, k kind) (zoneList, error) {
 			case zoneGone(err) && len(f.config.Subscriptions)*len(groups) > 1:
 				// Not every subscription has every resource group.
 			case err != nil:
-				return zoneList{}, &backend.Error{Kind: kindOf(err), Err: fmt.Errorf("look for %s zones in %s: %w", k, place(subscription, group), explained(ctx, err))}
+				return zoneList{}, &backend.Error{Kind: kindOf(err), Err: fmt.Errorf("look for %s zones in %s: %w", k, place(subscription, group), &cause{explained(ctx, err), err})}
 			}
 			all.zones = append(all.zones, found...)
 		}

@@ -57,8 +57,11 @@ func (s *Server) IdentityURL() string { return s.listening.http.URL }
 // Client returns a client that trusts the server.
 func (s *Server) Client() *http.Client { return s.listening.https.Client() }
 
-// Close ends the server.
+// Close ends what Start began.
 func (s *Server) Close() error {
+	if s.listening == nil {
+		return nil
+	}
 	s.listening.https.CloseClientConnections()
 	s.listening.https.Close()
 	s.listening.http.Close()
