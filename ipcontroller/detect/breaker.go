@@ -1,0 +1,5 @@
+package detect
+
+import "time"
+
+const longestBreak = time.Hour
