@@ -42,7 +42,7 @@ func classify(err error) meaning {
 	case err == nil:
 		return none
 	case errors.As(err, &answer):
-		return read4xx(answer)
+		return readAnswer(answer)
 	case apicall.Ended(err):
 		return unheard
 	case errors.As(err, &token):
@@ -53,7 +53,7 @@ func classify(err error) meaning {
 	return unheard
 }
 
-func read4xx(e *googleapi.Error) meaning {
+func readAnswer(e *googleapi.Error) meaning {
 	switch {
 	case e.Code >= http.StatusInternalServerError || e.Code == http.StatusRequestTimeout:
 		return faulty

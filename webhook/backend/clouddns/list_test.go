@@ -187,13 +187,11 @@ func TestAServiceThatHangs(t *testing.T) {
 	defer cancel()
 	_, err := b.List(ctx, zone)
 	requireFailure(t, err, backend.Temporary, "out of time")
-	c.Timeout = 50 * time.Millisecond
+	c.Timeout = time.Second
 	impatient := opened(t, c)
-	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
 	s.Heal()
 	s.Fail(clouddnstest.Fault{Times: 1, Delay: time.Minute})
-	if _, err := impatient.List(ctx, zone); err != nil {
+	if _, err := impatient.List(t.Context(), zone); err != nil {
 		t.Errorf("one answer did not come: %v, want it asked for again", err)
 	}
 }

@@ -40,7 +40,11 @@ func (b *Backend) find(ctx context.Context, op, zone string) (managedZone, error
 	for fresh := false; ; {
 		all, asked, err := b.managedZones(ctx, projects)
 		if err != nil {
-			return fail(classify(err).kind(), explain(err, nil, backend.Key{}))
+			kind := classify(err).kind()
+			if classify(err) == gone { // the project: asking again will not make it
+				kind = backend.Rejected
+			}
+			return fail(kind, explain(err, nil, backend.Key{}))
 		}
 		named = slices.DeleteFunc(slices.Clone(all), func(m managedZone) bool { return m.dnsName != zone })
 		if fresh || asked || slices.ContainsFunc(named, b.eligible) {

@@ -102,6 +102,9 @@ func TestZoneNotFound(t *testing.T) {
 	s.DeleteZone(project, "main")
 	_, err = opened(t, c).List(t.Context(), zone)
 	requireFailure(t, err, backend.Rejected, "no managed zone of this name in project platform")
+	s.Fail(clouddnstest.Fault{Status: 404, Reason: "notFound", Message: "The 'parameters.project' resource named 'platform' does not exist."})
+	_, err = opened(t, c).List(t.Context(), zone)
+	requireFailure(t, err, backend.Rejected, "'parameters.project'")
 }
 
 func TestANewZoneIsFoundAtOnce(t *testing.T) {
