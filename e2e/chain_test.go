@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestChainConformanceOnOurHandler(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			url := serveView(t, webhookview.View{Name: "far", Zones: zones, Backend: m, BackendName: "memory"})
+			url := serve(t, viewHandler(t, webhookview.View{Name: "far", Zones: zones, Backend: m, BackendName: "memory"}))
 			return backendtest.Subject{
 				Backend: openChain(t, chain.Config{URL: url}), Zone: zones[0], Other: zones[1],
 				Reopen: func(t *testing.T) backend.Backend { return openChain(t, chain.Config{URL: url}) },
@@ -62,8 +63,8 @@ func TestChainConformanceOnOurHandler(t *testing.T) {
 	})
 }
 
-// serveView is our webhook with one view that keeps everything as it is.
-func serveView(t *testing.T, v webhookview.View) (url string) {
+// viewHandler is our webhook with one view that keeps everything as it is.
+func viewHandler(t *testing.T, v webhookview.View) http.Handler {
 	t.Helper()
 	rules, err := policy.New(policy.Config{Views: []policy.View{{Name: v.Name, Zones: v.Zones}}})
 	if err != nil {
@@ -74,7 +75,13 @@ func serveView(t *testing.T, v webhookview.View) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(protocolHandler(p))
+	return protocolHandler(p)
+}
+
+// serve serves h until the test ends.
+func serve(t *testing.T, h http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(h)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

@@ -77,6 +77,9 @@ func (p *Provider) questions(in []*endpoint.Endpoint) (asked []*question, rest [
 			rest = append(rest, e) // fit says what is wrong with it
 			continue
 		}
+		if r.TTL == 0 {
+			r.TTL = v.TTL // the service may raise it, as any other
+		}
 		q := byPlace[place{v.Name, zone}]
 		if q == nil {
 			q = &question{view: v, adjuster: adjuster, zone: zone, from: map[answerKey]*endpoint.Endpoint{}}
