@@ -48,7 +48,7 @@ func (c Config) connect(transport policy.Transporter, observe apicall.Observer) 
 		return nil, err
 	}
 	p := newPace(c)
-	base.PerCallPolicies = []policy.Policy{deadlineKept{}, p}
+	base.PerCallPolicies = []policy.Policy{attempted{}, p}
 	base.PerRetryPolicies = []policy.Policy{pupil{p}, &observed{observe: observe}}
 	base.Retry = policy.RetryOptions{
 		MaxRetries:    repeats,
@@ -95,22 +95,28 @@ func operation(ctx context.Context, method string) string {
 	return group + "_" + strings.TrimSuffix(strings.TrimPrefix(verb, "New"), "Pager")
 }
 
-// deadlineKept keeps the caller's deadline in sight of repeat: each attempt has one of its own.
-type deadlineKept struct{}
+// attempted keeps in sight of repeat how much time the caller has, and how often it has waited: each attempt
+// has a context of its own.
+type attempted struct{}
 
-type deadlineKey struct{}
+type attemptsKey struct{}
+
+// attempts are those of one call.
+type attempts struct {
+	deadline time.Time // zero: none
+	failed   int
+}
 
 // Do implements policy.Policy.
-func (deadlineKept) Do(req *policy.Request) (*http.Response, error) {
-	if deadline, ok := req.Raw().Context().Deadline(); ok {
-		req = req.WithContext(context.WithValue(req.Raw().Context(), deadlineKey{}, deadline))
-	}
-	return req.Next()
+func (attempted) Do(req *policy.Request) (*http.Response, error) {
+	a := &attempts{}
+	a.deadline, _ = req.Raw().Context().Deadline()
+	return req.WithContext(context.WithValue(req.Raw().Context(), attemptsKey{}, a)).Next()
 }
 
 // repeat says whether an attempt that ended so is made again: when the service was at fault or throttles,
-// and when there was no answer, unless what the service asks us to wait is more than the caller has. The
-// answer then says more than "deadline exceeded". A refusal of TLS does not heal within seconds.
+// and when there was no answer, unless the wait until then is more than the caller has. The answer then says
+// more than "deadline exceeded". A refusal of TLS does not heal within seconds.
 func repeat(resp *http.Response, err error) bool {
 	if err != nil {
 		return !brokenTLS(err)
@@ -118,10 +124,19 @@ func repeat(resp *http.Response, err error) bool {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		deadline, ok := resp.Request.Context().Value(deadlineKey{}).(time.Time)
-		return !ok || time.Until(deadline) > retryAfter(resp)+firstWait
+	default:
+		return false
 	}
-	return false
+	a, ok := resp.Request.Context().Value(attemptsKey{}).(*attempts)
+	if !ok || a.deadline.IsZero() {
+		return true
+	}
+	a.failed++
+	wait := retryAfter(resp)
+	if wait == 0 {
+		wait = firstWait * time.Duration(1<<a.failed-1) * 13 / 10 // the longest that the SDK's jitter makes of it
+	}
+	return time.Until(a.deadline) > wait
 }
 
 // repeatToken is repeat for token endpoints. Where it has just begun to run, the metadata service of a machine

@@ -85,6 +85,24 @@ func TestThrottledForAMinute(t *testing.T) {
 	}
 }
 
+// Throttled without a word about how long: the last answer is told, not that the time ran out.
+func TestThrottledForUnknownTime(t *testing.T) {
+	t.Parallel()
+	a, b, _ := served(t, azurednstest.Public)
+	a.Throttle(1000, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	www := rrset("www.zone.example", "A", "192.0.2.1")
+	err := b.Apply(ctx, "zone.example", []backend.Change{{New: &www}})
+	requireKinds(t, err, backend.Temporary, www.Key)
+	if !strings.Contains(err.Error(), "throttled: 429 TooManyRequests") {
+		t.Errorf("got %v", err)
+	}
+	if n := a.Counts()["RecordSets_CreateOrUpdate"]; n < 2 {
+		t.Errorf("%d attempts, want some", n)
+	}
+}
+
 // Resource Manager's own bucket is emptied and refilled: nothing is lost, and few requests are in vain.
 func TestTheServicesPaceIsKept(t *testing.T) {
 	t.Parallel()
