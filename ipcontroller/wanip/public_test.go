@@ -10,8 +10,8 @@ import (
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
 
-// refused has a row for each row of both registries: addresses in it, and what the refusal has to say.
-func refused() []struct {
+// specialRows has a row for each row of both registries: addresses in it, and what the refusal has to say.
+func specialRows() []struct {
 	block, addresses, why string
 } {
 	return []struct{ block, addresses, why string }{
@@ -74,7 +74,7 @@ func refused() []struct {
 }
 
 func TestPublicRefusesEveryRowOfTheRegistries(t *testing.T) {
-	for _, row := range refused() {
+	for _, row := range specialRows() {
 		for text := range strings.FieldsSeq(row.addresses) {
 			err := wanip.Public(netip.MustParseAddr(text))
 			if err == nil || !strings.HasPrefix(err.Error(), text+" is ") || !strings.HasSuffix(err.Error(), row.why) {
@@ -121,7 +121,7 @@ func TestPublicAcceptsWhatLiesBeside(t *testing.T) {
 // Whatever is drawn out of a row is refused, and what is accepted is in no row.
 func TestPublicAgreesWithTheRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		row := rapid.SampledFrom(refused()).Draw(t, "row")
+		row := rapid.SampledFrom(specialRows()).Draw(t, "row")
 		p := netip.MustParsePrefix(row.block)
 		b := p.Addr().AsSlice()
 		noise := rapid.SliceOfN(rapid.Byte(), len(b), len(b)).Draw(t, "noise")
