@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"sigs.k8s.io/external-dns/endpoint"
 
 	"github.com/spokedns/spokedns/e2e/stack"
@@ -31,7 +33,7 @@ type chained struct {
 
 // serverZones is one zone for each test that shares the server.
 func serverZones() []string {
-	return []string{"life.example", "swap.example", "bad.example", "foreign.example", "path.example"}
+	return []string{"life.example", "swap.example", "bad.example", "foreign.example", "weak.example", "path.example"}
 }
 
 func TestChainToExternalDNSServer(t *testing.T) {
@@ -51,6 +53,7 @@ func TestChainToExternalDNSServer(t *testing.T) {
 		"types take each other's place":      (*chained).swaps,
 		"one bad record":                     (*chained).oneBadRecord,
 		"others' records":                    (*chained).othersRecords,
+		"what the provider cannot do":        (*chained).weaknesses,
 		"it does not say which zones it has": (*chained).noZones,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,6 +190,32 @@ func (c *chained) othersRecords() {
 		}
 	}
 	c.bind.verify(c.T, []backend.RRset{theirs, other, mail})
+}
+
+// docs/backends/chain.md says what the provider is too weak for. What it does then does no harm to others.
+func (c *chained) weaknesses() {
+	const zone = "weak.example"
+	all := openChain(c.T, chain.Config{URL: stack.WebhookServerURL})
+	long := set("long.weak.example", "TXT", time.Minute, strings.Repeat("a", 300))
+	quotes := set("quotes.weak.example", "TXT", time.Minute, `say "hi"`)
+	mail := set("mail.weak.example", "MX", time.Minute, "10 mx.example.net")
+	fine := set("fine.weak.example", "A", time.Minute, "192.0.2.1")
+	if err := all.Apply(c.Context(), zone, []backend.Change{{New: &long}, {New: &quotes}, {New: &mail}, {New: &fine}}); err != nil {
+		c.Error(err)
+	}
+	c.bind.verify(c.T, []backend.RRset{long, quotes, mail, fine})
+	want := []backend.RRset{fine, set(long.Name, "TXT", time.Minute, strings.Repeat("a", 255), strings.Repeat("a", 45)), set(quotes.Name, "TXT", time.Minute, `say \"hi\"`)}
+	if diff := cmp.Diff(want, c.list(zone), cmpopts.SortSlices(func(a, b backend.RRset) bool { return a.Name < b.Name })); diff != "" {
+		c.Errorf("it is able to do more, or less, than the documentation says: -want +listed\n%s", diff)
+	}
+	err := c.Apply(c.Context(), zone, []backend.Change{{New: &long}, {New: &mail}})
+	var kinds []backend.Kind
+	for _, e := range backend.Errors(err) {
+		kinds = append(kinds, e.Kind)
+	}
+	if !slices.Equal(kinds, []backend.Kind{backend.Conflict, backend.Rejected}) {
+		c.Errorf("error %v, want a conflict about the long text, and a refusal of MX by its type", err)
+	}
 }
 
 func (c *chained) noZones() {
