@@ -137,6 +137,26 @@ func TestFewChangesReadTheirNamesOnly(t *testing.T) {
 	one := rr("h0001."+zone, "A", 5*time.Minute, "192.0.2.1")
 	apply(t, b, update(one, rr("h0001."+zone, "A", 5*time.Minute, "192.0.2.2")), remove(rr("h0002."+zone, "A", 0, "192.0.2.1"))[0])
 	requireRequests(t, s, map[string]int{"GET name": 2, "PUT rrset": 1, "DELETE rrset": 1})
+	apply(t, b, create(rr("h0003."+zone, "A", 5*time.Minute, "192.0.2.1"))...) // stands already
+	requireRequests(t, s, map[string]int{"GET name": 1})
+}
+
+// A name that is written as a whole is read right before, even when the zone was.
+func TestNamesAreReadBeforeTheyAreWrittenAsAWhole(t *testing.T) {
+	t.Parallel()
+	s, b := example(t)
+	var gone []backend.RRset
+	for i := range 10 {
+		one, two := fmt.Sprintf("one%d.%s", i, zone), fmt.Sprintf("two%d.%s", i, zone)
+		gone = append(gone, rr(one, "A", 5*time.Minute, "192.0.2.1"), rr(two, "A", 5*time.Minute, "192.0.2.1"), rr(two, "AAAA", 5*time.Minute, "2001:db8::1"))
+	}
+	apply(t, b, create(gone...)...)
+	list(t, b, zone)
+	s.Put(zone, ganditest.Record{Name: "two7", Type: "CAA", TTL: 300, Values: []string{`0 issue "ca.example.net"`}})
+	s.Reset()
+	apply(t, b, remove(gone...)...)
+	requireHeld(t, s, `two7 CAA 300 0 issue "ca.example.net"`)
+	requireRequests(t, s, map[string]int{"GET records": 1, "DELETE rrset": 10, "GET name": 10, "DELETE name": 9, "PUT name": 1})
 }
 
 // A name becomes an alias, and a host again, in one request; so does a name of two families.
