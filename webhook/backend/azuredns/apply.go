@@ -28,18 +28,19 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 	// What would refuse every other unit too ends the work, but none that is under way.
 	going, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	slots := make(chan struct{}, b.concurrency)
 	units := backend.Units(changes)
 	errs := make([]error, len(units)+1)
 	var made atomic.Int64
 	var all sync.WaitGroup
 	for i, unit := range units {
-		if !b.enter(going) {
+		if !enter(going, slots) {
 			all.Wait()
 			errs[len(units)] = backend.Unfinished(going, opUpdate, zone, slices.Concat(units[i:]...), int(made.Load()))
 			break
 		}
 		all.Go(func() {
-			defer func() { <-b.slots }()
+			defer func() { <-slots }()
 			failed := w.unit(ctx, unit)
 			errs[i] = errors.Join(failed...)
 			made.Add(int64(len(unit) - len(failed)))
@@ -59,12 +60,12 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 }
 
 // enter waits for a slot; false when the work ended before.
-func (b *Backend) enter(ctx context.Context) bool {
+func enter(ctx context.Context, slots chan<- struct{}) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	select {
-	case b.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false

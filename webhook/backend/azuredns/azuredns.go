@@ -21,12 +21,12 @@ import (
 
 // Backend is Azure's DNS services behind one set of credentials.
 type Backend struct {
-	limits    backend.Limits
-	zones     *zones
-	records   *listing.Cache[*content]
-	slots     chan struct{} // one for each change under way
-	transport *http.Transport
-	log       *slog.Logger
+	limits      backend.Limits
+	zones       *zones
+	records     *listing.Cache[*content]
+	concurrency int // changes under way in one Apply: a zone that is throttled keeps no other one waiting
+	transport   *http.Transport
+	log         *slog.Logger
 }
 
 var (
@@ -56,11 +56,11 @@ func open(c Config, observe apicall.Observer, log *slog.Logger, getenv func(stri
 		return nil, err
 	}
 	b := &Backend{
-		zones:     newZones(c, client),
-		records:   listing.New[*content](c.Cache),
-		slots:     make(chan struct{}, c.Concurrency),
-		transport: transport,
-		log:       log,
+		zones:       newZones(c, client),
+		records:     listing.New[*content](c.Cache),
+		concurrency: c.Concurrency,
+		transport:   transport,
+		log:         log,
 	}
 	b.limits = c.limits(b.isPrivate)
 	return b, nil

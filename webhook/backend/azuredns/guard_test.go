@@ -76,6 +76,29 @@ func TestMetadataOfOthersIsKept(t *testing.T) {
 	}
 }
 
+// external-dns's own provider stores ownership texts in quotes. They are adopted, and changed like ours.
+func TestTextsOfTheInTreeProviderAreAdopted(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []azurednstest.Kind{azurednstest.Public, azurednstest.Private} {
+		a, b, id := served(t, kind)
+		owned := func(who string) backend.RRset {
+			return rrset("a-www.zone.example", "TXT", "heritage=external-dns,external-dns/owner="+who+",external-dns/resource=ingress/shop/www")
+		}
+		old, wanted := owned("hub"), owned("spoke")
+		a.PutRaw(id, "a-www", "TXT", `{"TTL":300,"TXTRecords":[{"value":["\"`+old.Values[0]+`\""]}]}`)
+		if got := list(t, b, "zone.example")[old.Key]; !got.Same(&old) {
+			t.Errorf("%s: listed %q, want %q", kind, got.Values, old.Values)
+		}
+		a.counted(t, map[string]int{"RecordSets_CreateOrUpdate": 1}, func() { apply(t.Context(), t, b, backend.Change{Old: &old, New: &wanted}) })
+		a.requireHeld(t, id, "a-www TXT "+wanted.Values[0])
+		quoted := rrset("note.zone.example", "TXT", `"said"`, `""`, `"`, `said`)
+		apply(t.Context(), t, b, backend.Change{New: &quoted})
+		if got := list(t, b, "zone.example")[quoted.Key]; !got.Same(&quoted) {
+			t.Errorf("%s: listed %q, want %q", kind, got.Values, quoted.Values)
+		}
+	}
+}
+
 func TestWhatIsNotOursIsNeitherListedNorTouched(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -174,6 +174,9 @@ func TestPartsOfTexts(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		v := strings.Repeat(rapid.StringN(0, 40, -1).Draw(t, "text"), rapid.IntRange(1, 30).Draw(t, "times"))
+		if rapid.Bool().Draw(t, "quoted") {
+			v = `"` + v + `"`
+		}
 		cut := parts(v)
 		for _, p := range cut {
 			if len(*p) > maxPart || !utf8.ValidString(*p) {

@@ -109,7 +109,7 @@ func TestTheServicesPaceIsKept(t *testing.T) {
 	a := start(t, azurednstest.Options{Bucket: azurednstest.Bucket{Size: 30, PerSecond: 20}})
 	id := a.AddZone(sub, group, "zone.example", azurednstest.Public)
 	c := a.config()
-	c.ReadsPerSecond, c.WritesPerSecond, c.Burst = 20, 20, 30
+	c.ReadsPerSecond, c.WritesPerSecond, c.Burst = 20, 15, 20
 	b := a.open(t, c)
 	apply(t.Context(), t, b, creates(hosts(60))...)
 	if got := len(a.Records(id)); got != 60 {
@@ -155,7 +155,7 @@ func TestAServiceThatHangs(t *testing.T) {
 	a := start(t, azurednstest.Options{})
 	id := a.AddZone(sub, group, "zone.example", azurednstest.Public)
 	c := a.config()
-	c.Timeout = 100 * time.Millisecond
+	c.Timeout = 300 * time.Millisecond
 	b := a.open(t, c)
 	list(t, b, "zone.example")
 	a.Delay(time.Hour)

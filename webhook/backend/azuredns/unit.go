@@ -171,6 +171,8 @@ func (w *writer) change(ctx context.Context, c backend.Change) (*step, error) {
 			if !hasStatus(err, http.StatusPreconditionFailed) {
 				return s, err
 			}
+		case err == nil && c.Old.Same(c.New):
+			return nil, nil // nothing was asked for: external-dns updates the ownership text with its record
 		case !seen:
 		case err != nil:
 			return nil, &conflict{standing(r)}
