@@ -8,8 +8,8 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 )
 
-// pack fills units into as few batches as it can: the largest first, each into the fullest batch that
-// still takes it. A unit that is larger than a batch has one of its own, which is taken apart later.
+// pack spreads units over as few batches as it can. A unit that is larger than a batch has one of its own,
+// which is taken apart later.
 //
 // Aliases of records that are created by another unit come in later batches, for the service refuses an
 // alias of nothing.
@@ -18,28 +18,55 @@ func pack(units []*unit) [][]*unit {
 	return append(fill(early), fill(late)...)
 }
 
-// fill is pack for units that can be written in any order.
+// fill is pack for units that can be written in any order. It begins with as many batches as are needed if
+// nothing is left over, and takes more only as long as the units do not fit.
 func fill(units []*unit) [][]*unit {
 	ordered := slices.Clone(units)
 	slices.SortStableFunc(ordered, func(a, b *unit) int {
 		return cmp.Or(cmp.Compare(b.size.share(), a.size.share()), strings.Compare(a.changes[0].Key().Name, b.changes[0].Key().Name))
 	})
 	var batches [][]*unit
-	var sizes []size
+	var total size
+	for len(ordered) > 0 && !ordered[0].size.fits() { // the largest come first
+		batches, ordered = append(batches, ordered[:1]), ordered[1:]
+	}
 	for _, u := range ordered {
-		best := -1
+		total = total.plus(u.size)
+	}
+	if len(ordered) == 0 {
+		return batches
+	}
+	least := max(1, ceiling(total.records, batchRecords), ceiling(total.characters, batchCharacters))
+	for n := least; ; n += 1 + n/100 {
+		if spread := spread(ordered, n); spread != nil {
+			return append(batches, spread...)
+		}
+	}
+}
+
+func ceiling(a, b int) int { return (a + b - 1) / b }
+
+// spread puts each unit, the largest first, into that of n batches which has least of what the unit takes:
+// records go where there are few records, and characters where there are few characters, so that none of
+// the two runs out early. It returns nil when not all of them fit.
+func spread(ordered []*unit, n int) [][]*unit {
+	batches, sizes := make([][]*unit, n), make([]size, n)
+	for _, u := range ordered {
+		best, least := -1, 0.0
 		for i, s := range sizes {
-			if s.plus(u.size).fits() && (best < 0 || s.share() > sizes[best].share()) {
-				best = i
+			if !s.plus(u.size).fits() {
+				continue
+			}
+			if common := s.common(u.size); best < 0 || common < least {
+				best, least = i, common
 			}
 		}
 		if best < 0 {
-			batches, sizes = append(batches, nil), append(sizes, size{})
-			best = len(batches) - 1
+			return nil
 		}
 		batches[best], sizes[best] = append(batches[best], u), sizes[best].plus(u.size)
 	}
-	return batches
+	return slices.DeleteFunc(batches, func(b []*unit) bool { return len(b) == 0 })
 }
 
 // dependent sets apart the units with an alias of what another unit creates.

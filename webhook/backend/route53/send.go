@@ -139,21 +139,30 @@ func (w *writer) isolate(ctx context.Context, batch []*unit, err error) {
 			w.fail(u.all(backend.Denied, plain(err)))
 		}
 		return
+	case len(batch) == 1 && batch[0].confirmed:
+		w.fail(batch[0].refusedFor(err))
+		return
 	case len(batch) == 1:
 		w.check(ctx, batch, err)
 		return
+	case denied:
+		w.halve(ctx, batch)
+		return
 	}
 	named, others := accused(batch, err)
-	switch {
-	case denied:
-	case len(others) == 0 || w.surprises >= enoughSurprises:
+	if len(named) > 0 && len(others) > 0 && w.surprises < enoughSurprises {
+		w.send(ctx, others)
+		batch = named
+	}
+	if slices.ContainsFunc(batch, func(u *unit) bool { return !u.confirmed }) && (len(named) > 0 || w.surprises >= enoughSurprises) {
 		w.check(ctx, batch, err)
 		return
-	case len(named) > 0:
-		w.send(ctx, others)
-		w.check(ctx, named, err)
-		return
 	}
+	w.halve(ctx, batch)
+}
+
+// halve sends each half of a refused batch by itself.
+func (w *writer) halve(ctx context.Context, batch []*unit) {
 	half := len(batch) / 2
 	w.send(ctx, batch[:half])
 	w.send(ctx, batch[half:])
@@ -167,7 +176,7 @@ func accused(batch []*unit, err error) (named, others []*unit) {
 		text = strings.Join(refusal.Messages, "\n")
 	}
 	for _, u := range batch {
-		if slices.ContainsFunc(u.names(), func(name string) bool { return mentions(text, name) }) {
+		if slices.ContainsFunc(u.mentionable(), func(name string) bool { return mentions(text, name) }) {
 			named = append(named, u)
 		} else {
 			others = append(others, u)
@@ -204,27 +213,35 @@ func (w *writer) check(ctx context.Context, units []*unit, cause error) {
 		w.stop(ctx, units, err)
 		return
 	}
-	ready := w.judged(units, func(u *unit, refused []*backend.Error) {
-		if cause != nil {
-			w.surprises++
-		}
-		w.fail(refused)
-	})
+	ready := w.judged(units, func(_ *unit, refused []*backend.Error) { w.fail(refused) })
 	var again []*unit
+	confirmed := 0
 	for _, u := range ready {
-		unchanged := cause != nil && u.fingerprint() == before[u]
+		u.confirmed = cause != nil && u.fingerprint() == before[u]
 		switch {
-		case unchanged && len(units) == 1, u.checks >= enoughChecks:
-			w.fail(u.refusedFor(cause))
-		case unchanged:
-			w.send(ctx, []*unit{u}) // one of several that were named: it may be another one's fault
+		case u.confirmed:
+			confirmed++
+			again = append(again, u)
+		case u.checks >= enoughChecks:
+			w.fail(u.all(backend.Temporary, errUnsteady))
 		default:
-			w.surprises++
 			again = append(again, u)
 		}
 	}
-	w.sendAll(ctx, pack(again))
+	switch {
+	case cause == nil || confirmed < len(units):
+		if cause != nil {
+			w.surprises += len(units) - confirmed
+		}
+		w.sendAll(ctx, pack(again))
+	case len(units) == 1:
+		w.fail(units[0].refusedFor(cause))
+	default:
+		w.halve(ctx, units) // everything stands as believed, so the fault is in what is asked for
+	}
 }
+
+var errUnsteady = errors.New("what stands changes as often as it is looked at")
 
 // fingerprint tells writes apart.
 func (u *unit) fingerprint() string {
@@ -253,10 +270,6 @@ func rawText(raw *types.ResourceRecordSet) string {
 
 // refusedFor reports a unit that the service refuses although nothing known stands against it.
 func (u *unit) refusedFor(cause error) []*backend.Error {
-	if cause == nil {
-		cause = errors.New("what stands changes as often as it is looked at")
-		return u.all(backend.Temporary, cause)
-	}
 	kind := kindOf(cause)
 	var guilty []*backend.Error
 	for _, c := range u.changes {

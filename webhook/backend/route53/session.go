@@ -22,7 +22,14 @@ import (
 // newClient builds the client of the API, with credentials that are fetched when they are needed first.
 // It reads AWS's shared configuration files and asks nobody.
 func newClient(c Config, budget waiter, observe apicall.Observer) (*service.Client, error) {
+	pod := &lateSTS{}
 	options := []func(*config.LoadOptions) error{
+		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
+			o.Client = pod
+			if o.RoleSessionName == "" {
+				o.RoleSessionName = c.SessionName
+			}
+		}),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(c.Timeout)),
 		config.WithRetryer(func() aws.Retryer { return newRetryer(c.Attempts) }),
 		config.WithDefaultRegion(defaultRegion),
@@ -51,6 +58,7 @@ func newClient(c Config, budget waiter, observe apicall.Observer) (*service.Clie
 			o.APIOptions = append(o.APIOptions, observed(observe, nil))
 		})
 	}
+	pod.Client = become(base)
 	if w := c.WebIdentity; w.Role != "" {
 		base.Credentials = aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(become(base), w.Role, stscreds.IdentityTokenFile(w.TokenFile),
 			func(o *stscreds.WebIdentityRoleOptions) { o.RoleSessionName = c.SessionName }))
@@ -70,6 +78,10 @@ func newClient(c Config, budget waiter, observe apicall.Observer) (*service.Clie
 		o.APIOptions = append(o.APIOptions, observed(observe, budget))
 	}), nil
 }
+
+// lateSTS is the client for a web identity that the environment names. The SDK asks for it before there is
+// a configuration to build it from, and its own one ignores AWS_ENDPOINT_URL.
+type lateSTS struct{ *sts.Client }
 
 // accessKey hands out the configured access key. A secret in a file is read whenever the SDK asks.
 type accessKey struct{ Config }

@@ -90,7 +90,7 @@ func wireText(text string) string {
 // plainText is the text that strings in quotation marks hold. Others write them less strictly than we do,
 // so bytes are taken as they are where they need no escape to be understood.
 func plainText(s string) (string, bool) {
-	if strings.HasPrefix(s, `"`) && strings.IndexByte(s, '\\') < 0 && strings.IndexByte(s[1:], '"') == len(s)-2 {
+	if len(s) >= 2 && s[0] == '"' && strings.IndexByte(s, '\\') < 0 && strings.IndexByte(s[1:], '"') == len(s)-2 {
 		return s[1 : len(s)-1], true
 	}
 	var b strings.Builder

@@ -17,7 +17,8 @@ type unit struct {
 
 	deletes, creates []write
 	size             size
-	checks           int // how often it was judged by what the service says, after a refusal
+	checks           int  // how often it was judged by what the service says, after a refusal
+	confirmed        bool // what stands is what these writes are for, and the service refuses them all the same
 }
 
 // write is one change of a batch.
@@ -37,6 +38,11 @@ func (s size) fits() bool { return s.records <= batchRecords && s.characters <= 
 // share is the part of a request that is used up, by whatever is scarcer.
 func (s size) share() float64 {
 	return max(float64(s.records)/batchRecords, float64(s.characters)/batchCharacters)
+}
+
+// common is how much two sizes are in each other's way: the scalar product of their shares.
+func (s size) common(o size) float64 {
+	return float64(s.records)*float64(o.records)/(batchRecords*batchRecords) + float64(s.characters)*float64(o.characters)/(batchCharacters*batchCharacters)
 }
 
 // sizeOf counts what counts (Developer Guide, Quotas, Maximums on ChangeResourceRecordSets requests).
@@ -59,6 +65,17 @@ func (u *unit) names() []string {
 	for _, c := range u.changes {
 		if name := wireName(c.Key().Name); !slices.Contains(out, name) {
 			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// mentionable are the names by which the service may refer to the unit: its own, and targets of aliases.
+func (u *unit) mentionable() []string {
+	out := u.names()
+	for _, c := range u.creates {
+		if c.set.Alias() {
+			out = append(out, wireName(c.set.Values[0]))
 		}
 	}
 	return out
