@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -220,7 +221,6 @@ func TestNobodyAnswers(t *testing.T) {
 	t.Cleanup(secure.Close)
 	for name, c := range map[string]chain.Config{
 		"connection refused":      {URL: refusing},
-		"no such host":            {URL: "http://webhook.invalid:8888"},
 		"no such socket":          {URL: "unix://" + t.TempDir() + "/none.sock"},
 		"hanging":                 {URL: serve(t, hanging), Timeout: 50 * time.Millisecond},
 		"closing":                 {URL: serve(t, resetting)},
@@ -235,12 +235,16 @@ func TestNobodyAnswers(t *testing.T) {
 			if name == "plain to a TLS server" {
 				want = backend.Rejected // Go's servers answer 400 to that
 			}
+			var all sync.WaitGroup // each negotiates a few times, with waits
 			for call, do := range calls() {
 				b := open(t, c)
-				if err := do(t.Context(), b); err == nil || backend.KindOf(err) != want {
-					t.Errorf("%s: %v, want %s", call, err, want)
-				}
+				all.Go(func() {
+					if err := do(t.Context(), b); err == nil || backend.KindOf(err) != want {
+						t.Errorf("%s: %v, want %s", call, err, want)
+					}
+				})
 			}
+			all.Wait()
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend/apicall"
@@ -50,6 +51,7 @@ type client struct {
 	base    string // of the URLs, without a slash at the end
 	http    *http.Client
 	observe apicall.Observer
+	longest atomic.Int64 // bytes of the longest listing yet, to read the next one in one piece
 }
 
 func newClient(c Config, observe apicall.Observer) (*client, error) {
@@ -112,7 +114,11 @@ func (c *client) send(ctx context.Context, what call, body any) (int, http.Heade
 	if resp.StatusCode != what.want {
 		limit = maxError
 	}
-	answer, err := read(resp, limit)
+	hint := resp.ContentLength
+	if what.limit == maxList {
+		hint = max(hint, c.longest.Load())
+	}
+	answer, err := read(resp, min(hint, limit), limit)
 	if err != nil && resp.StatusCode != what.want {
 		err = nil // the status says more than the end of its text
 	}
@@ -148,12 +154,10 @@ func (c *client) request(ctx context.Context, what call, body any) (*http.Reques
 	return req, nil
 }
 
-// read returns the body, of which there may be limit bytes.
-func read(resp *http.Response, limit int64) ([]byte, error) {
+// read returns the body, of which there may be limit bytes and probably are hint.
+func read(resp *http.Response, hint, limit int64) ([]byte, error) {
 	var b bytes.Buffer
-	if n := resp.ContentLength; n > 0 && n <= limit {
-		b.Grow(int(n) + bytes.MinRead)
-	}
+	b.Grow(int(max(hint, 0)) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if err == nil && n > limit {
 		err = fmt.Errorf("the answer is longer than %d bytes", limit)
@@ -169,10 +173,44 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// decode reads JSON that is nothing but one v.
-func decode(body []byte, v any, want string) error {
-	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("the other webhook's answer is no %s: %w: %q", want, err, excerpt(body))
+// garbled is the error about a body that is not what was asked for.
+func garbled(body []byte, want string, err error) error {
+	return fmt.Errorf("the other webhook's answer is no %s: %w: %q", want, err, excerpt(body))
+}
+
+// decodeEach reads a JSON list of endpoints, or null, and nothing else, one at a time: a long list is not
+// held twice.
+func decodeEach(body []byte, each func(*endpoint)) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	err := func() error {
+		begin, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		if begin == json.Delim('[') {
+			for dec.More() {
+				var e endpoint
+				if err := dec.Decode(&e); err != nil {
+					return err
+				}
+				each(&e)
+			}
+			if _, err := dec.Token(); err != nil {
+				return err
+			}
+		} else if begin != nil {
+			return errors.New("it is no list")
+		}
+		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+			return errors.New("something follows the list")
+		}
+		return nil
+	}()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return garbled(body, "list of endpoints", err)
 	}
 	return nil
 }
@@ -215,8 +253,8 @@ func readFilter(header http.Header, body []byte) (*filter, error) {
 			answered, mediaType, excerpt(body))}
 	}
 	var w wireFilter
-	if err := decode(body, &w, "domain filter"); err != nil {
-		return nil, err
+	if err := json.Unmarshal(body, &w); err != nil {
+		return nil, garbled(body, "domain filter", err)
 	}
 	f, err := w.read()
 	if err != nil {
@@ -228,6 +266,9 @@ func readFilter(header http.Header, body []byte) (*filter, error) {
 // records lists everything the other webhook has.
 func (c *client) records(ctx context.Context) ([]byte, error) {
 	_, body, err := c.do(ctx, listRecords(), nil)
+	if n := int64(len(body)); n > c.longest.Load() {
+		c.longest.Store(n)
+	}
 	return body, err
 }
 
@@ -238,7 +279,7 @@ func (c *client) adjust(ctx context.Context, asked []endpoint) ([]endpoint, erro
 		return nil, err
 	}
 	var answer []endpoint
-	return answer, decode(body, &answer, "list of endpoints")
+	return answer, decodeEach(body, func(e *endpoint) { answer = append(answer, *e) })
 }
 
 // apply makes changes.

@@ -58,7 +58,7 @@ func wire(r backend.RRset) chaintest.Endpoint {
 	return e
 }
 
-func serve(t *testing.T, h http.Handler) (url string) {
+func serve(t testing.TB, h http.Handler) (url string) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(func() {
@@ -68,7 +68,7 @@ func serve(t *testing.T, h http.Handler) (url string) {
 	return s.URL
 }
 
-func open(t *testing.T, c chain.Config) *chain.Backend {
+func open(t testing.TB, c chain.Config) *chain.Backend {
 	t.Helper()
 	b, err := chain.New(c, nil, slog.New(slog.DiscardHandler))
 	if err != nil {

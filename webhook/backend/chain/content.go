@@ -38,11 +38,10 @@ func (b *Backend) list(ctx context.Context, last content) (content, error) {
 	}
 	sum := sha256.Sum256(body)
 	if last.records == nil || last.sum != sum {
-		var answer []endpoint
-		if err := decode(body, &answer, "list of endpoints"); err != nil {
+		next, err := b.read(body)
+		if err != nil {
 			return content{}, err
 		}
-		next := b.read(answer)
 		next.sum = sum
 		b.warn(ctx, next.odd, last.records)
 		next.follow(last.records)
@@ -51,11 +50,10 @@ func (b *Backend) list(ctx context.Context, last content) (content, error) {
 	return content{records: last.records, began: began, took: time.Since(began)}, nil
 }
 
-// read makes RRsets of endpoints. Some providers return one endpoint for each value; they are joined.
-func (b *Backend) read(answer []endpoint) *records {
-	r := &records{sets: make([]backend.RRset, 0, len(answer)), odd: map[backend.Key]string{}, cut: map[string][]backend.RRset{}}
-	for i := range answer {
-		e := &answer[i]
+// read makes RRsets of an answer. Some providers return one endpoint for each value; they are joined.
+func (b *Backend) read(body []byte) (*records, error) {
+	r := &records{odd: map[backend.Key]string{}, cut: map[string][]backend.RRset{}}
+	err := decodeEach(body, func(e *endpoint) {
 		set, err := e.rrset()
 		switch {
 		case !slices.Contains(b.limits.Types, set.Type):
@@ -65,6 +63,9 @@ func (b *Backend) read(answer []endpoint) *records {
 		default:
 			r.sets = append(r.sets, set)
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(r.sets, func(x, y backend.RRset) int { return compareKeys(x.Key, y.Key) })
 	joined := r.sets[:0]
@@ -76,7 +77,7 @@ func (b *Backend) read(answer []endpoint) *records {
 		joined = append(joined, set)
 	}
 	r.sets = slices.DeleteFunc(joined, func(set backend.RRset) bool { return r.odd[set.Key] != "" }) // not a part of one
-	return r
+	return r, nil
 }
 
 // join makes one RRset of two of the same key, the same one in either order.
