@@ -100,11 +100,12 @@ var errAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); 
 
 // judge says what has to be written for a unit, which is nothing when all of it stands already, or what is
 // in the way of it. sure is false when the answer rests on an old listing and may thus be wrong: the
-// service confirms what is written, but not what is left as it is.
+// service confirms what is written, but not what is left as it is. An update from and to what stands asks for
+// nothing, so nobody has to confirm it: external-dns sends one for the ownership text of each updated record.
 func (b *belief) judge(unit []backend.Change) (j *job, conflict *unwanted, sure bool) {
 	draft := map[backend.Key]*standing{} // what the unit makes of what stands; nil: deleted
 	sure = true
-	left := false // something was old, and is left as it is
+	left := false // something was old, and is left as it is though more was asked for
 	for _, c := range unit {
 		key := c.Key()
 		sets, fresh := b.at(key.Name)
@@ -127,7 +128,7 @@ func (b *belief) judge(unit []backend.Change) (j *job, conflict *unwanted, sure 
 		case write:
 			draft[key] = written(c.New)
 		default:
-			left = left || !fresh
+			left = left || !fresh && !c.Old.Same(c.New)
 		}
 	}
 	j = &job{unit: unit}
