@@ -145,7 +145,9 @@ func (r report) markdown() string {
 Written by `+"`make bench`"+`; not edited by hand. The numbers are medians (lowest–highest) of one run in which
 peers and ours took turns. A name has one address and one ownership text of about 100 bytes, so N names are 2N
 records. Peers are external-dns's own providers, driven as libraries; limits are the same work done by the
-shortest program that speaks the protocol, without any of the safety.
+shortest program that speaks the protocol, without any of the safety. The clouds are stand-ins that refuse what
+the services refuse, the same one for peers and ours: what counts there is the number of calls, and the time over a
+simulated distance.
 
 - date: %s
 - command: `+"`%s`"+`
