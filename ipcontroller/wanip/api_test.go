@@ -53,12 +53,14 @@ type apiServer struct {
 	meddler func(*corev1.ConfigMap) // what the faster writer does
 
 	// For readers, who come over HTTP.
-	forbidden bool
-	forgotten int  // watches from before this version are told 410 Gone
-	mute      bool // watches hear nothing
-	broken    bool // nobody answers
-	cut       chan struct{}
-	requests  []string
+	forbidden  bool
+	forgotten  int    // watches from before this version are told 410 Gone
+	mute       bool   // watches hear nothing and do not end
+	portal     string // what somebody else answers instead
+	portalType string
+	slow       time.Duration // before every answer
+	cut        chan struct{} // closed and replaced: watches end in the middle
+	requests   []string
 }
 
 type event struct {
@@ -240,6 +242,16 @@ func (a *apiServer) disconnect() {
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	slow := a.slow
+	a.mu.Unlock()
+	select {
+	case <-time.After(slow):
+	case <-r.Context().Done():
+	}
+	a.mu.Lock()
+	if r.Context().Err() != nil {
+		return
+	}
 	q := r.URL.Query()
 	name, named := strings.CutPrefix(q.Get("fieldSelector"), "metadata.name=")
 	verb := "list"
@@ -248,6 +260,9 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.requests = append(a.requests, verb)
 	switch {
+	case a.portal != "":
+		w.Header().Set("Content-Type", a.portalType)
+		_, _ = w.Write([]byte(a.portal))
 	case r.URL.Path != "/api/v1/namespaces/dns/configmaps" || r.Method != http.MethodGet:
 		refuse(w, http.StatusNotFound, "the server could not find the requested resource")
 	case !named || a.forbidden: // a Role restricted by resourceNames allows a list of that name, and no other
@@ -264,6 +279,7 @@ func (a *apiServer) list(w http.ResponseWriter, name string) {
 	if cm, ok := a.objects[name]; ok {
 		items = append(items, cm)
 	}
+	w.Header().Set("Content-Type", "application/json")
 	answer(w, map[string]any{
 		"kind": "ConfigMapList", "metadata": map[string]string{"resourceVersion": strconv.Itoa(a.version)}, "items": items,
 	})
@@ -285,6 +301,7 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, name string) {
 	defer end.Stop()
 	defer bookmark.Stop()
 	cut := a.cut
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
 	for {
 		if from < a.forgotten {
@@ -302,20 +319,27 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, name string) {
 		_ = flush.Flush()
 		changed := a.changed
 		a.mu.Unlock()
-		done := false
+		var done, mark bool
 		select {
 		case <-changed:
 		case <-bookmark.C:
-			answer(w, map[string]any{"type": "BOOKMARK", "object": map[string]any{"metadata": map[string]string{"resourceVersion": strconv.Itoa(from)}}})
+			mark = true
 		case <-cut:
 			a.mu.Lock()
 			panic(http.ErrAbortHandler)
 		case <-end.C:
 			done = true
 		case <-r.Context().Done():
-			done = true
+			a.mu.Lock()
+			return
 		}
 		a.mu.Lock()
+		if a.mute {
+			continue
+		}
+		if mark && from == a.version { // else it would skip what has happened
+			answer(w, map[string]any{"type": "BOOKMARK", "object": map[string]any{"metadata": map[string]string{"resourceVersion": strconv.Itoa(from)}}})
+		}
 		if done {
 			return
 		}
