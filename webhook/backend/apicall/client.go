@@ -2,6 +2,8 @@ package apicall
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -28,6 +30,10 @@ const (
 	firstWait       = 500 * time.Millisecond
 	longestWait     = 30 * time.Second
 )
+
+// ErrNoTime says that a request was not sent, because its turn would have come after the end of its
+// context.
+var ErrNoTime = errors.New("no time is left for this request")
 
 // Client returns an HTTP client that paces, counts and repeats. What failed on the way, was throttled or
 // met a fault of the service (5xx, but 501) is repeated after a jittered, growing wait, or after what
@@ -58,6 +64,9 @@ func Client(o Options) *http.Client {
 	r.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
+		}
+		if errors.Is(err, ErrNoTime) {
+			return false, nil
 		}
 		if err != nil {
 			again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -110,7 +119,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 			if req.Body != nil {
 				_ = req.Body.Close() // as every RoundTripper does
 			}
-			return nil, err
+			return nil, fmt.Errorf("%w: at %v requests a second: %w", ErrNoTime, a.Limiter.Limit(), err)
 		}
 	}
 	began := time.Now()

@@ -137,6 +137,25 @@ func TestPace(t *testing.T) {
 	})
 }
 
+func TestWhatThePaceLeavesNoTimeForFailsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{statuses: []int{200}}
+		o := apicall.Options{Base: s, Limiter: rate.NewLimiter(0.01, 1)}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := send(ctx, t, o); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := send(ctx, t, o); !errors.Is(err, apicall.ErrNoTime) {
+			t.Errorf("got %v, want that there is no time", err)
+		}
+		if waited := time.Since(began); waited > 0 || len(s.at) != 1 {
+			t.Errorf("%d requests, the last refused after %s; want one, and the other refused at once", len(s.at), waited)
+		}
+	})
+}
+
 func TestBodyIsReadAgain(t *testing.T) {
 	resp := &http.Response{Body: io.NopCloser(strings.NewReader("a long answer"))}
 	if got := string(apicall.Body(resp, 6)); got != "a long" {
