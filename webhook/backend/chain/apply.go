@@ -130,8 +130,12 @@ func (a *applying) make(ctx context.Context, suspected []string) []string {
 	}
 	// Units that were sent alone after the last reading may be made, or in conflict, whatever was answered.
 	if len(d.refused) > 0 && ctx.Err() == nil {
-		if err := a.judgeAgain(ctx); err != nil {
-			a.backend.log.DebugContext(ctx, "a zone cannot be read again", "zone", a.zone, "err", err)
+		err := a.judgeAgain(ctx)
+		if err == nil {
+			err = a.putBack(ctx)
+		}
+		if err != nil {
+			a.backend.log.WarnContext(ctx, "what a refused change left behind could not be looked after", "zone", a.zone, "error", err)
 		}
 	}
 	a.report(ctx, d)
@@ -169,16 +173,36 @@ func (a *applying) close(ctx context.Context, d *delivery) {
 	}
 }
 
-// send makes one request of units.
+// send makes one request of units. A reading since they were listed may have closed some.
 func (a *applying) send(ctx context.Context, names []string) error {
-	units := make([]*unit, len(names))
-	for i, name := range names {
-		units[i] = a.open[name]
+	units := make([]*unit, 0, len(names))
+	for _, name := range a.remaining(names) {
+		units = append(units, a.open[name])
 	}
-	if ctx.Err() != nil {
+	switch {
+	case len(units) == 0:
+		return nil
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
+	for _, u := range units {
+		u.remember()
+	}
 	return a.backend.client.apply(ctx, request(units))
+}
+
+// putBack restores what the other webhook deleted for a replacement that it then refused.
+func (a *applying) putBack(ctx context.Context) error {
+	var back []*unit
+	for _, name := range a.remaining(a.order) {
+		if lost := a.open[name].lost(); len(lost) > 0 {
+			back = append(back, &unit{name: name, writes: lost})
+		}
+	}
+	if len(back) == 0 {
+		return nil
+	}
+	return a.backend.client.apply(ctx, request(back))
 }
 
 // report names what is still open.

@@ -264,3 +264,65 @@ func TestAPeerThatSaysYesAndDoesNothing(t *testing.T) {
 		t.Errorf("what was never made is listed: %v", got)
 	}
 }
+
+// Between our requests another writer makes a record that was refused before: there is nothing left to
+// send of it.
+func TestASuspectedRecordThatSomebodyElseMakes(t *testing.T) {
+	t.Parallel()
+	p := refusing(400, "h0000.zone.example")
+	b := open(t, chain.Config{URL: serve(t, p)})
+	if err := b.Apply(t.Context(), zone, hosts(3)); err == nil {
+		t.Fatal("no error")
+	}
+	p.Do(func() {
+		p.Refuse = refusing(400, "h0004.zone.example").Refuse
+		p.Replace = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				for _, c := range hosts(1) {
+					p.Put(wire(*c.New))
+				}
+			}
+			return false
+		}
+	})
+	names, kind := failed(b.Apply(t.Context(), zone, hosts(6)))
+	if !slices.Equal(names, []string{"a-h0004.zone.example", "h0004.zone.example"}) || kind != backend.Rejected || len(p.Held()) != 10 {
+		t.Errorf("failed are %q as %s; %d records are held", names, kind, len(p.Held()))
+	}
+}
+
+// A provider that deletes everything it replaces and then stops at a record it refuses: what is fine gets
+// its new form, and what is refused its old one back.
+func TestWhatAProviderDeletedFirstIsPutBack(t *testing.T) {
+	t.Parallel()
+	p := chaintest.New()
+	p.DeletesFirst = true
+	var changes []backend.Change
+	for i := range 20 {
+		old := rrset(fmt.Sprintf("h%04d.zone.example", i), "A", time.Minute, "192.0.2.1")
+		wanted := rrset(old.Name, "A", time.Minute, "192.0.2.2")
+		p.Put(wire(old))
+		changes = append(changes, backend.Change{Old: &old, New: &wanted})
+	}
+	p.Refuse = func(e chaintest.Endpoint) int {
+		if e.DNSName == "h0007.zone.example" && e.Targets[0] == "192.0.2.2" {
+			return 500
+		}
+		return 0
+	}
+	b := open(t, chain.Config{URL: serve(t, p)})
+	for range 2 {
+		names, kind := failed(b.Apply(t.Context(), zone, changes))
+		if !slices.Equal(names, []string{"h0007.zone.example"}) || kind != backend.Temporary {
+			t.Errorf("failed are %q as %s", names, kind)
+		}
+		for _, r := range list(t, b, zone) {
+			if want := "192.0.2.2"; (r.Values[0] == want) == (r.Name == "h0007.zone.example") {
+				t.Errorf("%s is %v", r.Name, r.Values)
+			}
+		}
+		if n := len(p.Held()); n != 20 {
+			t.Errorf("%d records are held, want 20", n)
+		}
+	}
+}

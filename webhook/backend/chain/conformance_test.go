@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 		"plain":                  func(*chaintest.Peer) {},
 		"one endpoint per value": func(p *chaintest.Peer) { p.EachValue, p.UnstableOrder = true, true },
 		"creates first":          func(p *chaintest.Peer) { p.CreatesFirst = true },
+		"deletes first":          func(p *chaintest.Peer) { p.DeletesFirst = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,9 @@ type unit struct {
 	name    string
 	changes []backend.Change
 	writes  []write // those still to be made
+	// sent is what stood in the place of each write when it was sent first. Some providers delete before
+	// they create, and may stop in between.
+	sent map[backend.Key]*backend.RRset
 }
 
 // groundOf takes what stands at the names of the changes out of a listing.
@@ -61,6 +64,9 @@ func (g *ground) judge(u *unit) []*backend.Error {
 		c := &u.changes[i]
 		current := g.names[c.Key().Name][c.Key()]
 		needed, kind, err := g.decide(c, current)
+		if _, ours := u.sent[c.Key()]; err != nil && ours && current == nil && c.New != nil {
+			needed, err = true, nil // it was deleted to be replaced
+		}
 		if err != nil {
 			refused = append(refused, &backend.Error{Kind: kind, Key: c.Key(), Err: err})
 		} else if needed {
@@ -175,6 +181,29 @@ func request(units []*unit) changes {
 		}
 	}
 	return out
+}
+
+// remember keeps what stands in the place of writes that are about to be sent.
+func (u *unit) remember() {
+	if u.sent == nil {
+		u.sent = make(map[backend.Key]*backend.RRset, len(u.writes))
+	}
+	for _, w := range u.writes {
+		if _, before := u.sent[w.Key()]; !before {
+			u.sent[w.Key()] = w.current
+		}
+	}
+}
+
+// lost is what stood in the place of the unit's writes before, and does not any more: to be put back.
+func (u *unit) lost() []write {
+	var back []write
+	for _, w := range u.writes {
+		if before := u.sent[w.Key()]; before != nil && w.current == nil && w.New != nil {
+			back = append(back, write{Change: backend.Change{New: before, Unit: w.Unit}})
+		}
+	}
+	return back
 }
 
 // endpoint tells the other webhook which record an ownership text is for, as external-dns does.

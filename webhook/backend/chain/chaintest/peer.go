@@ -50,6 +50,7 @@ type Peer struct {
 	AllOrNothing  bool // a refused record refuses the request before anything is made; else it stops there
 	EachValue     bool // lists an endpoint for each value
 	CreatesFirst  bool // makes creates before deletes, and loses a CNAME beside others without a word, as BIND does
+	DeletesFirst  bool // deletes what is replaced before it creates anything, and may stop in between
 	ForgetsReply  bool // answers 500 to the next apply after making it
 	UnstableOrder bool // lists in another order each time
 
@@ -221,6 +222,11 @@ func (p *Peer) apply(c Changes) int {
 	}{{c.Delete, remove}, {c.UpdateNew, func(e Endpoint) { made[keyOf(e)] = e }}, {c.Create, func(e Endpoint) { p.create(made, e) }}}
 	if p.CreatesFirst {
 		slices.Reverse(lists)
+	}
+	if p.DeletesFirst {
+		for _, e := range c.UpdateOld {
+			remove(e)
+		}
 	}
 	for _, list := range lists {
 		for _, e := range list.eps {
