@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 // refuses in a batch.
 func TestConformanceWithTinyPagesAndTerseRefusals(t *testing.T) {
 	t.Parallel()
-	backendtest.Run(t, harness(route53test.Options{PageSize: 7, Terse: true}))
+	backendtest.Run(t, harness(route53test.Options{PageSize: 40, Terse: true}))
 }
 
 // settings reach a server without a pace.
