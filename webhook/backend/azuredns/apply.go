@@ -73,14 +73,17 @@ func enter(ctx context.Context, slots chan<- struct{}) bool {
 }
 
 // writer returns what changes a zone, with the belief to judge changes by: what was listed last, or, in a
-// fresh process, what is listed now.
+// fresh process or when the zone is another one now, what is listed now.
 func (b *Backend) writer(ctx context.Context, zone string) (*writer, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	z, err := b.zones.find(ctx, zone)
+	if err != nil {
+		return nil, err
+	}
 	known, ok := b.records.Last(zone)
-	if !ok {
-		var err error
+	if !ok || known.zone != z {
 		if known, err = b.content(ctx, zone); err != nil {
 			return nil, err
 		}

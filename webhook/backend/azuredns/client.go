@@ -18,9 +18,11 @@ import (
 const (
 	application = "spokedns" // in the User-Agent
 	defaultIdle = 90 * time.Second
-	repeats     = 4                      // of one request
 	firstWait   = 500 * time.Millisecond // before the first repeat; the SDK doubles it and adds jitter
 	longestWait = 5 * time.Minute        // the longest Retry-After that is waited for
+
+	repeats      = 4 // of one request
+	tokenRepeats = 2 // of one for a token, which the SDK asks for twice
 )
 
 // client holds what all requests to Azure have in common.
@@ -41,7 +43,10 @@ func (c Config) connect(transport policy.Transporter, observe apicall.Observer) 
 		Telemetry: policy.TelemetryOptions{ApplicationID: application},
 	}
 	tokens := base
-	tokens.Retry = policy.RetryOptions{TryTimeout: c.Timeout, ShouldRetry: repeatToken} // the rest is the SDK's, by endpoint
+	tokens.Retry = policy.RetryOptions{TryTimeout: c.Timeout, ShouldRetry: repeatToken}
+	if c.Auth.method() != managedIdentity { // whose endpoints each have waits of their own in the SDK
+		tokens.Retry.MaxRetries, tokens.Retry.RetryDelay = tokenRepeats, firstWait
+	}
 	tokens.PerRetryPolicies = []policy.Policy{&observed{observe: observe, operation: "Token"}}
 	credential, err := c.Auth.credential(tokens, h.ownAuthority)
 	if err != nil {

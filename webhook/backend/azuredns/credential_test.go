@@ -147,6 +147,14 @@ func TestWrongCredentialsAreDeniedInOneLine(t *testing.T) {
 	}
 }
 
+func TestAnAuthorityThatIsNotThereIsTemporary(t *testing.T) {
+	a := start(t, azurednstest.Options{})
+	config := a.config()
+	config.Authority = "https://127.0.0.1:1/"
+	_, err := a.open(t, config).List(t.Context(), "zone.example")
+	requireZoneError(t, err, backend.Temporary, "no token: ClientSecretCredential: ", "connection refused")
+}
+
 // Secrets are in no message.
 func TestSecretsAreNotInMessages(t *testing.T) {
 	a := start(t, azurednstest.Options{})

@@ -57,8 +57,10 @@ const (
 
 // step is one change of a unit that was made.
 type step struct {
-	before, after *record // nil: none
 	key           backend.Key
+	before, after *record // nil: none
+	needless      bool    // it was as wanted before
+	undone        bool
 }
 
 // unit makes the changes of one unit, one after the other, and returns an error for each that was not
@@ -158,7 +160,7 @@ func decide(r *record, c backend.Change) (write bool, err error) {
 	return backend.Decide(&r.set, c)
 }
 
-// change makes one change and returns what was done; nil when nothing was to be done. A write is confirmed
+// change makes one change and returns what was done. A write is confirmed
 // by its etag: the service refuses it when something else stands there than we believe, and then we look
 // again. Where nothing is to be written, looking is the only confirmation.
 func (w *writer) change(ctx context.Context, c backend.Change) (*step, error) {
@@ -177,7 +179,7 @@ func (w *writer) change(ctx context.Context, c backend.Change) (*step, error) {
 		case err != nil:
 			return nil, &conflict{standing(r)}
 		default:
-			return nil, nil
+			return &step{key: c.Key(), needless: true}, nil
 		}
 		if r, err = w.read(ctx, c.Key()); err != nil {
 			return nil, err
@@ -237,8 +239,7 @@ func (w *writer) read(ctx context.Context, key backend.Key) (*record, error) {
 	return r, nil
 }
 
-// undo takes back what was done of a unit whose next change failed; what it took back is nil in done
-// afterwards. When the failure may heal, what was done is half of what the next loop asks for anyway; only a
+// undo takes back what was done of a unit whose next change failed, and marks it. When the failure may heal, what was done is half of what the next loop asks for anyway; only a
 // name that lost its records to make room for those that could not be written gets them back. The error
 // says what could not be taken back.
 func (w *writer) undo(ctx context.Context, done []*step, kind backend.Kind, failed backend.Change) error {
@@ -247,14 +248,14 @@ func (w *writer) undo(ctx context.Context, done []*step, kind backend.Kind, fail
 	var errs []error
 	for i := len(done) - 1; i >= 0; i-- {
 		s := done[i]
-		if s == nil || kind == backend.Temporary && !s.madeRoomFor(failed) {
+		if s.needless || kind == backend.Temporary && !s.madeRoomFor(failed) {
 			continue
 		}
 		if err := w.revert(ctx, s); err != nil {
 			errs = append(errs, fmt.Errorf("%s could not be put back: %w", s.key, explained(ctx, err)))
 			continue
 		}
-		done[i] = nil
+		s.undone = true
 	}
 	return errors.Join(errs...)
 }
@@ -297,7 +298,7 @@ func (w *writer) notMade(unit []backend.Change, done []*step, guilty int, kind b
 	for i, c := range unit {
 		err := why
 		switch {
-		case i < guilty && done != nil && done[i] != nil:
+		case i < guilty && done != nil && !done[i].undone:
 			continue
 		case i != guilty:
 			err = fmt.Errorf("not changed, because %s is not", unit[guilty].Key())

@@ -27,8 +27,9 @@ type zones struct {
 
 // zoneList is every zone of a kind in reach.
 type zoneList struct {
-	zones []zoneID
-	at    time.Time // when it was asked for
+	zones   []zoneID
+	refused error     // we have no right to see them all
+	at      time.Time // when it was asked for
 }
 
 func newZones(c Config, client *client) *zones {
@@ -79,37 +80,54 @@ func (f *zones) find(ctx context.Context, name string) (zoneID, error) {
 		return zoneID{}, &backend.Error{Kind: backend.Rejected, Err: errors.New(
 			"it is not among zones; add its resource id there, or name the subscriptions to search")}
 	}
-	var failed error // without rights on one kind of zones there may be some on the other
+	// What is kept of zones is looked through first; only what is nowhere in it is looked for anew.
+	asked := time.Now()
+	z, err := f.search(ctx, name, time.Time{})
+	if errors.Is(err, errNowhere) || hasStatus(err, http.StatusForbidden) {
+		z, err = f.search(ctx, name, asked)
+	}
+	if errors.Is(err, errNowhere) {
+		return z, &backend.Error{Kind: backend.Rejected, Err: errors.New(f.nowhere())}
+	}
+	return z, err
+}
+
+// errNowhere says that a zone is in no list.
+const errNowhere = errorText("no such zone")
+
+type errorText string
+
+func (e errorText) Error() string { return string(e) }
+
+// search looks for a zone in lists that are no older than since.
+func (f *zones) search(ctx context.Context, name string, since time.Time) (zoneID, error) {
+	failed := error(errNowhere)
 	for _, k := range f.kinds() {
-		switch found, err := f.named(ctx, k, name); {
-		case err != nil && !hasStatus(err, http.StatusForbidden):
+		list, err := f.inReach(ctx, k, since)
+		if err != nil {
 			return zoneID{}, err
-		case err != nil && failed == nil:
-			failed = err
-		case len(found) == 1:
+		}
+		if list.refused != nil && errors.Is(failed, errNowhere) {
+			failed = list.refused // without rights on one kind of zones there may be some on the other
+		}
+		found := slices.DeleteFunc(slices.Clone(list.zones), func(z zoneID) bool { return z.name != name })
+		switch len(found) {
+		case 0:
+		case 1:
 			return found[0], nil
-		case len(found) > 1:
+		default:
 			return zoneID{}, ambiguous(found)
 		}
 	}
-	if failed != nil {
-		return zoneID{}, failed
-	}
-	return zoneID{}, &backend.Error{Kind: backend.Rejected, Err: errors.New(f.nowhere())}
+	return zoneID{}, failed
 }
 
-// named returns the zones of a kind that have a name. A list that does not have it is asked for again,
-// unless it is as fresh as the question.
-func (f *zones) named(ctx context.Context, k kind, name string) ([]zoneID, error) {
-	asked := time.Now()
+// inReach returns the zones of a kind, from a list that is no older than since.
+func (f *zones) inReach(ctx context.Context, k kind, since time.Time) (zoneList, error) {
 	for {
 		list, err := f.lists.Get(ctx, string(k), func(ctx context.Context, _ zoneList) (zoneList, error) { return f.list(ctx, k) })
-		if err != nil {
-			return nil, err
-		}
-		found := slices.DeleteFunc(slices.Clone(list.zones), func(z zoneID) bool { return z.name != name })
-		if len(found) > 0 || !list.at.Before(asked) {
-			return found, nil
+		if err != nil || !list.at.Before(since) {
+			return list, err
 		}
 		f.lists.Changed(string(k))
 	}
@@ -140,7 +158,11 @@ func (f *zones) list(ctx context.Context, k kind) (zoneList, error) {
 			case zoneGone(err) && len(f.config.Subscriptions)*len(groups) > 1:
 				// Not every subscription has every resource group.
 			case err != nil:
-				return zoneList{}, &backend.Error{Kind: kindOf(err), Err: fmt.Errorf("look for %s zones in %s: %w", k, place(subscription, group), &cause{explained(ctx, err), err})}
+				err = &backend.Error{Kind: kindOf(err), Err: fmt.Errorf("look for %s zones in %s: %w", k, place(subscription, group), &cause{explained(ctx, err), err})}
+				if !hasStatus(err, http.StatusForbidden) {
+					return zoneList{}, err
+				}
+				all.refused = err
 			}
 			all.zones = append(all.zones, found...)
 		}

@@ -67,7 +67,12 @@ func TestPublicComesBeforePrivateUnlessToldOtherwise(t *testing.T) {
 	a := start(t, azurednstest.Options{})
 	a.marked(a.AddZone(sub, group, "zone.example", azurednstest.Private), "private")
 	c := a.config()
-	requireMark(t, a.open(t, c), "private") // the only one
+	only := a.open(t, c)
+	requireMark(t, only, "private")
+	a.counted(t, map[string]int{"RecordSets_List": 2}, func() {
+		requireMark(t, only, "private")
+		requireMark(t, only, "private")
+	})
 	a.marked(a.AddZone(sub, group, "zone.example", azurednstest.Public), "public")
 	a.counted(t, map[string]int{"Zones_List": 1, "RecordSets_ListAllByDNSZone": 1}, func() { requireMark(t, a.open(t, c), "public") })
 	c.Type = "private"
@@ -146,6 +151,10 @@ func TestAZoneThatMovedIsFoundAgain(t *testing.T) {
 	}
 	_, err = b.List(t.Context(), "zone.example")
 	requireZoneError(t, err, backend.Rejected, "no public or private zone of this name")
+
+	again := a.AddZone(sub, "third-rg", "zone.example", azurednstest.Private)
+	apply(t.Context(), t, b, backend.Change{New: &www})
+	a.requireHeld(t, again, "www A 192.0.2.1")
 }
 
 func TestRightsOnOneKindOfZonesAreEnough(t *testing.T) {
@@ -153,10 +162,25 @@ func TestRightsOnOneKindOfZonesAreEnough(t *testing.T) {
 	a := start(t, azurednstest.Options{})
 	a.marked(a.AddZone(sub, group, "zone.example", azurednstest.Private), "private")
 	a.Deny("/subscriptions/" + sub + "/providers/Microsoft.Network/dnszones")
-	requireMark(t, a.open(t, a.config()), "private")
+	b := a.open(t, a.config())
+	requireMark(t, b, "private")
+	a.counted(t, map[string]int{"RecordSets_List": 1}, func() { requireMark(t, b, "private") })
 	a.Deny("/subscriptions/" + sub + "/providers/Microsoft.Network/privateDnsZones")
 	_, err := a.open(t, a.config()).List(t.Context(), "zone.example")
 	requireZoneError(t, err, backend.Denied, "look for public zones in subscription "+sub+": 403 AuthorizationFailed: The client")
+}
+
+// A zone that we may see is used, though we may not see those of another resource group: what is hidden
+// there is not in reach.
+func TestRightsOnOneResourceGroupAreEnough(t *testing.T) {
+	t.Parallel()
+	a := start(t, azurednstest.Options{})
+	a.marked(a.AddZone(sub, group, "zone.example", azurednstest.Public), "ours")
+	a.AddZone(sub, "secret-rg", "zone.example", azurednstest.Public)
+	a.Deny("/subscriptions/" + sub + "/resourceGroups/secret-rg")
+	c := a.config()
+	c.ResourceGroups = []string{"secret-rg", group}
+	requireMark(t, a.open(t, c), "ours")
 }
 
 func TestAWrongSubscriptionIsNamed(t *testing.T) {

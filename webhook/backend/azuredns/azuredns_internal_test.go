@@ -285,7 +285,7 @@ func TestWhatAuthenticationLacksIsNamed(t *testing.T) {
 		{func(a *Auth) { a.Method = workloadIdentity }, "auth.tokenFile: is missing (or AZURE_FEDERATED_TOKEN_FILE); does the pod have the label"},
 		{func(a *Auth) { a.ClientSecretFile = "/no/such/file" }, `auth.clientSecretFile: "/no/such/file": want a readable file`},
 		{func(a *Auth) { a.ClientCertificateFile = "/no/such/file" }, `auth.clientCertificateFile: "/no/such/file": want a readable file`},
-		{func(a *Auth) { a.ClientCertificateFile = "internal_test.go" }, `auth.clientCertificateFile: "internal_test.go": want a certificate and its key in PEM or PKCS #12`},
+		{func(a *Auth) { a.ClientCertificateFile = "azuredns_internal_test.go" }, `auth.clientCertificateFile: "azuredns_internal_test.go": want a certificate and its key in PEM or PKCS #12`},
 	} {
 		auth := who
 		c.change(&auth)
@@ -295,7 +295,7 @@ func TestWhatAuthenticationLacksIsNamed(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.says)
 		}
 	}
-	for file, says := range map[string]string{"/no/such/file": "want a readable file", "internal_test.go": "want certificates in PEM"} {
+	for file, says := range map[string]string{"/no/such/file": "want a readable file", "azuredns_internal_test.go": "want certificates in PEM"} {
 		if _, err := New(Config{Subscriptions: []string{"s"}, CAFile: file}, nil, nil); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("caFile %s: %v", file, err)
 		}
