@@ -73,3 +73,27 @@ func TestErrorsOfTheService(t *testing.T) {
 		t.Errorf("success is counted as %s", got)
 	}
 }
+
+// TestRefusals: only what Route 53 itself refuses for what is asked of it is worth looking for a guilty record.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	of := func(err error) error { return &smithy.OperationError{ServiceID: "Route 53", Err: err} }
+	coded := func(code string) error { return &smithy.GenericAPIError{Code: code, Fault: smithy.FaultClient} }
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{of(&types.InvalidChangeBatch{}), true},
+		{of(coded("InvalidInput")), true},
+		{of(coded("AccessDenied")), true},
+		{of(coded("AccessDeniedException")), true},
+		{of(coded("ExpiredToken")), false},
+		{of(coded("Throttling")), false},
+		{of(&smithy.OperationError{ServiceID: "STS", Err: coded("AccessDenied")}), false},
+		{errors.New("connection reset"), false},
+	} {
+		if got := isRefusal(c.err); got != c.want {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
+		}
+	}
+}

@@ -41,7 +41,7 @@ var (
 )
 
 // New returns a backend with a budget of requests of its own. It asks nobody; what is wrong with the
-// settings is a *setting.Error.
+// settings is a *setting.Error. Without a log nothing is logged.
 func New(c Config, observe apicall.Observer, log *slog.Logger) (*Backend, error) {
 	return new(Budgets).New(c, observe, log)
 }
@@ -52,6 +52,9 @@ func (b *Budgets) New(c Config, observe apicall.Observer, log *slog.Logger) (*Ba
 		return nil, err
 	}
 	c = c.withDefaults()
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	client, err := newClient(c, b.of(c), observe)
 	if err != nil {
 		return nil, err

@@ -99,6 +99,10 @@ func isRefusal(err error) bool {
 	if !errors.As(err, &api) {
 		return false
 	}
+	var asked, inner *smithy.OperationError
+	if errors.As(err, &asked) && errors.As(asked.Err, &inner) {
+		return false // it is STS that refuses
+	}
 	switch kindOf(err) {
 	case backend.Rejected, backend.Conflict:
 		return true
@@ -128,6 +132,7 @@ func (w *writer) outage(ctx context.Context, batch []*unit, err error) {
 // isolate finds the units for which a batch is refused. The service names the records in its messages, so
 // those are set apart first; where it names none, or not all, halving finds them.
 func (w *writer) isolate(ctx context.Context, batch []*unit, err error) {
+	w.backend.log.Debug("a change batch is refused", "zone", w.zone.name, "units", len(batch), "reason", plain(err))
 	denied := kindOf(err) == backend.Denied
 	switch {
 	case denied && len(batch) == 1:
