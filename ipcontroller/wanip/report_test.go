@@ -1,0 +1,121 @@
+package wanip_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spokedns/spokedns/ipcontroller/wanip"
+)
+
+func TestAfterKeepsWhatTheReportDoesNotSay(t *testing.T) {
+	old := example().IPv6
+	at := noon.Add(time.Minute + 123456789)
+	rounded := noon.Add(time.Minute + 123*time.Millisecond)
+	report := func(change func(*wanip.Report)) wanip.Report {
+		r := wanip.Report{Family: wanip.IPv6, At: at, Status: wanip.Verified, Addr: old.Addr}
+		change(&r)
+		return r
+	}
+	other, net := netip.MustParseAddr("2a02::1"), netip.MustParsePrefix("2a02::/48")
+	for label, row := range map[string]struct {
+		report wanip.Report
+		want   func(*wanip.Finding)
+	}{
+		"a canary": {report(func(*wanip.Report) {}), func(f *wanip.Finding) { f.Status, f.DetectedAt = wanip.Verified, rounded }},
+		"a quorum": {report(func(r *wanip.Report) { r.Quorum = true }), func(f *wanip.Finding) {
+			f.Status, f.DetectedAt, f.VerifiedAt = wanip.Verified, rounded, rounded
+		}},
+		"another address": {report(func(r *wanip.Report) { r.Quorum, r.Addr = true, other }), func(f *wanip.Finding) {
+			f.Status, f.Addr, f.DetectedAt, f.VerifiedAt, f.ChangedAt, f.Prefix = wanip.Verified, other, rounded, rounded, rounded, netip.Prefix{}
+		}},
+		"a static one": {
+			report(func(r *wanip.Report) { r.Status, r.Addr, r.Prefix, r.Mode = wanip.Static, other, net, wanip.ModeStatic }),
+			func(f *wanip.Finding) {
+				f.Status, f.Addr, f.DetectedAt, f.VerifiedAt, f.ChangedAt = wanip.Static, other, rounded, rounded, rounded
+				f.Prefix, f.Mode = net, wanip.ModeStatic
+			},
+		},
+		"no quorum": {report(func(r *wanip.Report) {
+			r.Status, r.Addr = wanip.Ambiguous, netip.Addr{}
+			r.Votes = wanip.Votes{Agree: 2, Asked: 5, Sources: []wanip.Source{{Name: "a\xff", Operator: "b", Error: strings.Repeat("é", 200)}}}
+		}), func(f *wanip.Finding) {
+			f.Status = wanip.Ambiguous
+			f.Votes = wanip.Votes{Agree: 2, Asked: 5, Sources: []wanip.Source{{Name: "a?", Operator: "b", Error: strings.Repeat("é", 100)}}}
+		}},
+	} {
+		want := old
+		row.want(&want)
+		got, err := old.After(row.report)
+		if diff := cmp.Diff(want, got, equal()); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", label, err, diff)
+		}
+	}
+}
+
+func TestNextLosesNothing(t *testing.T) {
+	base := example()
+	leader := wanip.Leader{Holder: "b", Epoch: 5}
+	none := wanip.Finding{Status: wanip.Holding}
+	// A leader that knows nothing yet.
+	got := wanip.Next(base, map[wanip.Family]wanip.Finding{wanip.IPv4: none, wanip.IPv6: none}, true, leader, noon.Add(time.Hour))
+	want := base
+	want.Leader, want.Sequence, want.WrittenAt, want.IPv4.Status = leader, 8, noon.Add(time.Hour), wanip.Holding
+	if diff := cmp.Diff(want, got, equal()); diff != "" {
+		t.Error(diff)
+	}
+	// The history is the last of it.
+	found := base.IPv4
+	for i := range 40 {
+		found.Addr = netip.AddrFrom4([4]byte{8, 8, 8, byte(i)})
+		got = wanip.Next(got, map[wanip.Family]wanip.Finding{wanip.IPv4: found}, true, leader, noon)
+		if last := got.History[len(got.History)-1]; last.Addr != found.Addr || last.Sequence != got.Sequence {
+			t.Fatalf("after change %d the last is %+v", i, last)
+		}
+	}
+	if len(got.History) != wanip.HistoryLength || got.History[0].Addr.String() != "8.8.8.8" {
+		t.Errorf("%d changes from %v", len(got.History), got.History[0])
+	}
+	if base.History[0].Addr != v4 || len(base.History) != 2 {
+		t.Error("the base was changed")
+	}
+}
+
+func TestDueSaysWhy(t *testing.T) {
+	for want, change := range map[string]func(stored, next *wanip.State){
+		"": func(_, next *wanip.State) {
+			next.Sequence, next.WrittenAt = 8, noon.Add(time.Hour)
+			next.IPv4.DetectedAt = next.IPv4.DetectedAt.Add(wanip.Heartbeat - 1)
+			next.IPv4.VerifiedAt, next.IPv4.Votes = noon.Add(time.Hour), wanip.Votes{}
+			next.IPv6.DetectedAt = next.IPv6.DetectedAt.Add(-wanip.Skew)
+		},
+		"claim":  func(_, next *wanip.State) { next.Epoch++ },
+		"repair": func(stored, _ *wanip.State) { stored.IPv6 = wanip.Finding{Problem: "garbage"} },
+		"address": func(_, next *wanip.State) {
+			next.IPv6.Addr, next.IPv6.Status = netip.MustParseAddr("2a00:1450:1:2::54"), wanip.Verified
+		},
+		"status":    func(_, next *wanip.State) { next.IPv4.Status = wanip.Ambiguous },
+		"mode":      func(_, next *wanip.State) { next.IPv6.Mode = wanip.ModeEcho },
+		"heartbeat": func(_, next *wanip.State) { next.IPv6.DetectedAt = next.IPv6.DetectedAt.Add(wanip.Heartbeat) },
+		"cgnat":     func(_, next *wanip.State) { next.BehindCGNAT = false },
+	} {
+		stored, next := example(), example()
+		change(&stored, &next)
+		if got := wanip.Due(stored, next); got != want {
+			t.Errorf("Due = %q, want %q", got, want)
+		}
+	}
+	stored, next := example(), example()
+	stored.IPv4.DetectedAt = noon.Add(time.Hour) // by a clock that was wrong
+	if got := wanip.Due(stored, next); got != "heartbeat" {
+		t.Errorf("Due = %q after a time in the future", got)
+	}
+	stored, next = example(), example()
+	next.IPv6.Prefix = netip.MustParsePrefix("2a00:1450:1::/48")
+	if got := wanip.Due(stored, next); got != "mode" {
+		t.Errorf("Due = %q with another prefix", got)
+	}
+}
