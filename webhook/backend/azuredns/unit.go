@@ -174,7 +174,8 @@ func (w *writer) change(ctx context.Context, c backend.Change) (*step, error) {
 				return s, err
 			}
 		case err == nil && c.Old.Same(c.New):
-			return nil, nil // nothing was asked for: external-dns updates the ownership text with its record
+			// Nothing was asked for: external-dns updates the ownership text with its record.
+			return &step{key: c.Key(), needless: true}, nil
 		case !seen:
 		case err != nil:
 			return nil, &conflict{standing(r)}
