@@ -38,6 +38,10 @@ func (w *webhook) reload(ctx context.Context, content []byte, forced bool) error
 func (w *webhook) use(ctx context.Context, f *config.File, fresh bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	targets, err := w.sites.wanted(f)
+	if err != nil {
+		return err
+	}
 	inUse := w.backends
 	if fresh {
 		inUse = nil
@@ -47,6 +51,9 @@ func (w *webhook) use(ctx context.Context, f *config.File, fresh bool) error {
 		return err
 	}
 	f, rules, p, err := w.assemble(ctx, f, backends)
+	if err == nil {
+		err = w.sites.use(w.life, targets)
+	}
 	if err != nil {
 		closeBackends(backends, w.backends, w.log)
 		return err

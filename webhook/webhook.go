@@ -26,6 +26,8 @@ type webhook struct {
 	metrics  *view.Metrics
 	cluster  *rest.Config   // nil: claims are not watched
 	watcher  *watch.Watcher // nil too then
+	sites    *sites
+	life     context.Context // of the program: what is read in the background ends with it
 	current  view.Switch
 
 	mu       sync.Mutex // held while a configuration is put into use
@@ -48,7 +50,8 @@ func newWebhook(in *invocation, f *config.File, log *slog.Logger, level *slog.Le
 			ConstLabels: prometheus.Labels{"version": buildVersion()},
 		}, func() float64 { return 1 }),
 	)
-	w := &webhook{in: in, log: log, level: level, registry: registry, metrics: view.NewMetrics(registry), cluster: cfg}
+	w := &webhook{in: in, log: log, level: level, registry: registry, metrics: view.NewMetrics(registry), cluster: cfg, sites: newSites(cfg, log)}
+	registry.MustRegister(w.sites)
 	if cfg == nil {
 		return w, nil
 	}
@@ -66,6 +69,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	if err != nil {
 		return err
 	}
+	w.life = ctx
 	if err := w.useFirst(ctx, f); err != nil {
 		return errors.Join(err, front.close())
 	}
@@ -93,7 +97,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 // provider assembles the views over their backends.
 func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []openBackend) (*view.Provider, error) {
 	c := view.Config{
-		Policy: rules, DryRun: f.DryRun, Log: w.log, Metrics: w.metrics,
+		Policy: rules, Site: w.sites.site, DryRun: f.DryRun, Log: w.log, Metrics: w.metrics,
 		MaxDeleteShare: f.Rails.MaxDeleteShare, MinDeletes: f.Rails.MaxDeleteMin,
 	}
 	for i, v := range f.Views {

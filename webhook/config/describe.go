@@ -46,7 +46,7 @@ func (f *File) outcome(r policy.Rule) string {
 	var what string
 	switch r.Action {
 	case policy.Rewrite:
-		what = "rewrite to " + r.Target + " (" + strings.Join(f.Targets[r.Target].Static, ", ") + ")"
+		what = "rewrite to " + r.Target + " (" + meaning(f.Targets[r.Target]) + ")"
 	case policy.Drop:
 		return "drop, it is not published in this view"
 	default:
@@ -56,6 +56,22 @@ func (f *File) outcome(r policy.Rule) string {
 		what += ", TTL " + short(r.TTL)
 	}
 	return what
+}
+
+// meaning says what a target stands for.
+func meaning(t policy.Target) string {
+	if t.WANIP == nil {
+		return strings.Join(t.Static, ", ")
+	}
+	what := "the site's address"
+	if len(t.WANIP.Families) == 1 {
+		what += " of " + t.WANIP.Families[0]
+	}
+	name := t.WANIP.Name
+	if t.WANIP.Namespace != "" {
+		name = t.WANIP.Namespace + "/" + name
+	}
+	return what + " in ConfigMap " + name
 }
 
 func named(r policy.Rule) string {

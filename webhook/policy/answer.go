@@ -17,6 +17,13 @@ type answer struct {
 	name   string // how it is called in decisions: the target's name, or its values
 	v4, v6 []string
 	host   []string // of length 0 or 1, so that it can serve as a list of targets
+	wan    wan      // when it is the site's address, which is a fact of the moment
+}
+
+// wan says which addresses of a site an answer stands for; the zero wan is none.
+type wan struct {
+	target string // its name in the configuration
+	v4, v6 bool
 }
 
 var (
@@ -83,7 +90,7 @@ func sorted(values []string) []string {
 
 // same reports whether both point to the same place.
 func (a *answer) same(b *answer) bool {
-	return a == b || a != nil && b != nil &&
+	return a == b || a != nil && b != nil && a.wan == b.wan &&
 		slices.Equal(a.v4, b.v4) && slices.Equal(a.v6, b.v6) && slices.Equal(a.host, b.host)
 }
 

@@ -55,10 +55,24 @@ type Match struct {
 	TargetCIDRs    []string          `yaml:"targetCIDRs" help:"address ranges; one of the object's own addresses must lie in one of them"`
 }
 
-// Target is where rewritten names point.
+// Target is where rewritten names point: either Static or WANIP.
 type Target struct {
 	Static []string `yaml:"static" help:"IPv4 and IPv6 addresses, or one host name"`
+	WANIP  *WANIP   `yaml:"wanIP" help:"the site's public addresses, as ipcontroller keeps them in a ConfigMap; while they are not known, names keep what they have"`
 }
+
+// WANIP is the public addresses of a site, which change.
+type WANIP struct {
+	Namespace string   `yaml:"namespace" help:"namespace of the ConfigMap; default: the webhook's own"`
+	Name      string   `yaml:"name" default:"spokedns-wan-ip" help:"name of the ConfigMap"`
+	Families  []string `yaml:"families" help:"ipv4, ipv6 or both; default: those that are looked after"`
+}
+
+// The families a WANIP may ask for.
+const (
+	familyIPv4 = "ipv4"
+	familyIPv6 = "ipv6"
+)
 
 // Overrides says which annotations on objects are honoured. Each is on unless it is switched off; the
 // properties that carry them are removed from the answer either way.

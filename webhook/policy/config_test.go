@@ -67,6 +67,15 @@ func TestMistakes(t *testing.T) {
 		{"targets.name.static[0]", "hub", func(c *policy.Config) { c.Targets["name"] = policy.Target{Static: []string{"hub"}} }},
 		{"targets.name.static[0]", "10.0.0.300", func(c *policy.Config) { c.Targets["name"] = policy.Target{Static: []string{"10.0.0.300"}} }},
 		{"targets.name.static[0]", "fe80::1%eth0", func(c *policy.Config) { c.Targets["name"] = policy.Target{Static: []string{"fe80::1%eth0"}} }},
+		{"targets.name.wanIP", "", func(c *policy.Config) {
+			c.Targets["name"] = policy.Target{Static: []string{"192.0.2.1"}, WANIP: &policy.WANIP{}}
+		}},
+		{"targets.name.wanIP.families[1]", "v6", func(c *policy.Config) {
+			c.Targets["name"] = policy.Target{WANIP: &policy.WANIP{Families: []string{"ipv4", "v6"}}}
+		}},
+		{"targets.name.wanIP.name", "Wan_IP!", func(c *policy.Config) {
+			c.Targets["name"] = policy.Target{WANIP: &policy.WANIP{Name: "Wan_IP!"}}
+		}},
 		{"targets.name.static[1]", "b.example.net", func(c *policy.Config) {
 			c.Targets["name"] = policy.Target{Static: []string{"192.0.2.1", "b.example.net"}}
 		}},

@@ -69,6 +69,9 @@ type Facts struct {
 	// Claims knows the objects that ask for host names. nil: nobody watches objects, and each endpoint
 	// is judged by its resource label and its targets alone.
 	Claims claim.Facts
+	// Site returns what is known of the site's public addresses for a target of kind wanIP, by the
+	// target's name. nil: nothing is known of any.
+	Site func(target string) Site
 	// Published returns the endpoints the view's backend holds now for the canonical name, as GET
 	// /records answers them. It is asked only for what must be held. nil: what is published is not
 	// known, and holding is impossible (UnpublishedError).

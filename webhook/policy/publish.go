@@ -86,6 +86,9 @@ func (p *publisher) addresses(recs []rec) error {
 	case Hold:
 		return p.holdAddresses(recs, p.verdict.reason)
 	case Rewrite:
+		if p.verdict.by.answer.wan != (wan{}) {
+			return p.rewriteToSite(recs, p.verdict.by.answer)
+		}
 		values, why := p.resolve(p.verdict.by.answer)
 		if why != "" {
 			return p.holdAddresses(recs, why)
@@ -113,7 +116,7 @@ func (p *publisher) addresses(recs []rec) error {
 }
 
 // resolve returns the values of a target for this name. why says that there are none to be used now, and
-// the name is held. It is the one way from a target to its values, whatever kind the target is of.
+// the name is held.
 func (p *publisher) resolve(a *answer) (values *answer, why string) {
 	if slices.Contains(a.host, p.name) {
 		return nil, "a CNAME that points to itself answers nothing; give the name of the target a rule of its own"

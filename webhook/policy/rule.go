@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,14 @@ func compile(c Config) *Policy {
 	p := &Policy{targets: make(map[string]*answer, len(c.Targets)), overrides: c.Overrides.switches()}
 	for name, t := range c.Targets {
 		a, _, _ := parseAnswer(t.Static)
-		a.name = name
+		if a.name = name; t.WANIP != nil {
+			all := len(t.WANIP.Families) == 0
+			a.wan = wan{
+				target: name,
+				v4:     all || slices.Contains(t.WANIP.Families, familyIPv4),
+				v6:     all || slices.Contains(t.WANIP.Families, familyIPv6),
+			}
+		}
 		p.targets[name] = a
 	}
 	for _, v := range c.Views {

@@ -51,13 +51,33 @@ func (t Target) validate(path, name string, m *mistakes) {
 	if !isWord(name) || name == string(Keep) {
 		m.add(path, name, `want a name of lower-case letters, digits, "-" and "_" that is not "keep"`)
 	}
-	path += "." + name + ".static"
-	if len(t.Static) == 0 {
-		m.add(path, "", "want IPv4 and IPv6 addresses, or one host name")
+	path += "." + name
+	switch {
+	case t.WANIP != nil && len(t.Static) > 0:
+		m.add(path+".wanIP", "", "want either static or wanIP, not both")
+		return
+	case t.WANIP != nil:
+		t.WANIP.validate(path+".wanIP", m)
+		return
+	case len(t.Static) == 0:
+		m.add(path+".static", "", "want IPv4 and IPv6 addresses, or one host name; or wanIP in place of static")
 		return
 	}
 	if _, bad, err := parseAnswer(t.Static); err != nil {
-		m.add(fmt.Sprintf("%s[%d]", path, bad), t.Static[bad], err.Error())
+		m.add(fmt.Sprintf("%s.static[%d]", path, bad), t.Static[bad], err.Error())
+	}
+}
+
+func (w WANIP) validate(path string, m *mistakes) {
+	for _, f := range []struct{ field, value string }{{"namespace", w.Namespace}, {"name", w.Name}} {
+		if name, err := backend.Name(f.value); f.value != "" && (err != nil || name != f.value) {
+			m.add(path+"."+f.field, f.value, "want a name as Kubernetes takes it: lower-case letters, digits, \"-\" and \".\"")
+		}
+	}
+	for i, f := range w.Families {
+		if f != familyIPv4 && f != familyIPv6 {
+			m.add(fmt.Sprintf("%s.families[%d]", path, i), f, "want ipv4 or ipv6")
+		}
 	}
 }
 

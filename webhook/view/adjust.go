@@ -39,7 +39,7 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 	if err != nil {
 		return nil, err
 	}
-	result, err := p.config.Policy.Adjust(in, policy.Facts{Claims: claims, Published: now.published})
+	result, err := p.config.Policy.Adjust(in, policy.Facts{Claims: claims, Site: p.config.Site, Published: now.published})
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	Views  []View // at least one; names are unique
 	Policy *policy.Policy
 	Claims Claims // nil when no rule needs to know claims
+	// Site returns what is known of the site's addresses for a target of kind wanIP; nil: nothing.
+	Site func(target string) policy.Site
 	// DryRun logs what Apply would do and does nothing. external-dns does not pass its own flag on.
 	DryRun bool
 	// MaxDeleteShare refuses the deletions of an Apply that would remove more than this share of what the

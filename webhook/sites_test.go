@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+
+	"github.com/spokedns/spokedns/webhook/config"
+	"github.com/spokedns/spokedns/webhook/policy"
+)
+
+func withTarget(w policy.WANIP) *config.File {
+	return &config.File{Targets: map[string]policy.Target{"site": {WANIP: &w}, "hub": {Static: []string{"203.0.113.10"}}}}
+}
+
+func TestWhereASitesAddressIsRead(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for _, c := range []struct {
+		name    string
+		cluster *rest.Config
+		pod     string
+		target  policy.WANIP
+		want    configMap
+		mistake string
+	}{
+		{"as given", &rest.Config{}, "own", policy.WANIP{Namespace: "dns", Name: "wan"}, configMap{"dns", "wan"}, ""},
+		{"the pod's own namespace", &rest.Config{}, "own", policy.WANIP{}, configMap{"own", "spokedns-wan-ip"}, ""},
+		{"no namespace at all", &rest.Config{}, "", policy.WANIP{}, configMap{}, "targets.site.wanIP.namespace: want the namespace"},
+		{"no cluster", nil, "own", policy.WANIP{}, configMap{}, "targets.site.wanIP: want kubernetes.enabled"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("POD_NAMESPACE", c.pod)
+			got, err := newSites(c.cluster, log).wanted(withTarget(c.target))
+			switch {
+			case c.mistake != "" && (err == nil || !strings.Contains(err.Error(), c.mistake)):
+				t.Errorf("got %v, %v; want %q", got, err, c.mistake)
+			case c.mistake == "" && (err != nil || got["site"] != c.want || len(got) != 1):
+				t.Errorf("got %v, %v; want %v", got, err, c.want)
+			}
+		})
+	}
+}
+
+// emptyNamespaces is an API server without any ConfigMap.
+func emptyNamespaces(t *testing.T) *rest.Config {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Query().Get("watch") != "" {
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		_, _ = w.Write([]byte(`{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`))
+	}))
+	t.Cleanup(s.Close)
+	return &rest.Config{Host: s.URL}
+}
+
+func TestSitesOutliveReloadsAndEndWithTheirTarget(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := newSites(emptyNamespaces(t), slog.New(slog.DiscardHandler))
+	registry.MustRegister(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	one, other := configMap{"dns", "one"}, configMap{"dns", "other"}
+	if err := s.use(ctx, map[string]configMap{"a": one, "b": one, "c": other}); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.readers) != 2 {
+		t.Errorf("%d readers, want one for each ConfigMap", len(s.readers))
+	}
+	first := s.readers[one]
+	eventually(t, "the absence of the ConfigMap is known", func() bool {
+		return strings.Contains(s.site("a").V4.Why, "no ConfigMap dns/one")
+	})
+	if err := s.use(ctx, map[string]configMap{"a": one}); err != nil {
+		t.Fatal(err)
+	}
+	if s.readers[one] != first || s.readers[other] != nil {
+		t.Error("the reader that is still needed was replaced, or the other one kept")
+	}
+	if site := s.site("c"); site != (policy.Site{}) {
+		t.Errorf("a target that is gone has %v", site)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != 1 || families[0].GetName() != "spokedns_wan_ip_known" || families[0].GetMetric()[0].GetGauge().GetValue() != 0 {
+		t.Errorf("metrics are %v, want that the address is not known", families)
+	}
+}
