@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/external-dns/endpoint"
@@ -61,10 +62,7 @@ func (b *bench) cloud(ctx context.Context, c *cloud) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
-	for i := range peers {
-		rows = append(rows, c.counted(many, &peers[i], &ours[i]))
-	}
+	rows := c.counted(many, peers, ours)
 	peerTimes, ourTimes := make([]samples, len(rows)), make([]samples, len(rows))
 	repeats := b.repeats
 	if c.once {
@@ -117,8 +115,22 @@ func (b *bench) live(ctx context.Context, c *cloud, who string, l life, delay ti
 	return steps, nil
 }
 
-// counted is the row about a step: who needs how many calls for it.
-func (c *cloud) counted(l life, peer, ours *step) row {
+// counted are the rows about the steps: who needs how many calls for each.
+func (c *cloud) counted(l life, peers, ours []step) []row {
+	var rows []row
+	for i := range ours {
+		r := c.countedStep(l, &peers[i], &ours[i])
+		if ours[i].writes {
+			list := slices.IndexFunc(ours, func(s step) bool { return !s.writes })
+			r.facts = append(r.facts, fmt.Sprintf("with the list that begins external-dns's loop: %d calls, upstream %d",
+				ours[i].calls.total()+ours[list].calls.total(), peers[i].calls.total()+peers[list].calls.total()))
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func (c *cloud) countedStep(l life, peer, ours *step) row {
 	least, kind := c.leastReads(2*l.names), "to read as many RRsets"
 	if ours.writes {
 		least, kind = c.leastWrites(ours.old, ours.wanted), "to write"

@@ -26,7 +26,7 @@ func (b *bench) gandi() (*cloud, func(), error) {
 		service: fake,
 		timed:   250,
 		once:    true,
-		note:    "the service takes 1,000 requests a minute; here the pace of ours and the limit of the fake are off",
+		note:    "the service takes 1,000 requests a minute; here the pace of ours and the limit of the fake are off. LiveDNS has no guard against what others write, so ours reads a zone again before it changes or deletes much in it",
 		addZone: func(zone string) error { fake.AddDomain(zone); return nil },
 		peer:    upstreamGandi,
 		ours: func(zone string) (client, error) {
