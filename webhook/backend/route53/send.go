@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/apicall"
 )
 
 const (
@@ -112,12 +113,15 @@ func isRefusal(err error) bool {
 	return false
 }
 
-// outage reports a request that failed for no fault of its own. Whether it was carried out is unknown.
+// outage reports a request that failed for no fault of its own. Whether it was carried out is unknown,
+// unless the service said that it was not.
 func (w *writer) outage(ctx context.Context, batch []*unit, err error) {
 	w.outages++
-	for _, u := range batch {
-		for _, name := range u.names() {
-			w.believed.unknown[name] = true
+	if result := resultOf(err); result == apicall.Failed || result == apicall.NoAnswer {
+		for _, u := range batch {
+			for _, name := range u.names() {
+				w.believed.unknown[name] = true
+			}
 		}
 	}
 	if ctx.Err() != nil {

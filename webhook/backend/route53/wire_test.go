@@ -76,47 +76,47 @@ func escaped(name string) string {
 	return b.String() + "."
 }
 
-// answer is the record set that answers for a name: its own, or that of the wildcard at its closest
-// encloser (RFC 4592 §2.2.1). at holds the record sets by name.
-func answer(at map[string][]route53test.RecordSet, name, typ, id string) (route53test.RecordSet, bool) {
-	find := func(name string) (route53test.RecordSet, bool) {
-		i := slices.IndexFunc(at[name], func(s route53test.RecordSet) bool { return s.Type == typ && s.SetIdentifier == id })
-		if i < 0 {
-			return route53test.RecordSet{}, false
-		}
-		return at[name][i], true
-	}
-	exists := func(name string) bool {
-		if at[name] != nil {
-			return true
-		}
-		for other := range at {
-			if strings.HasSuffix(other, "."+name) {
-				return true
+// answers are record sets by name. A name that is there only because others are below it has none.
+type answers map[string][]route53test.RecordSet
+
+func answersOf(sets []route53test.RecordSet) answers {
+	at := answers{}
+	for _, s := range sets {
+		at[s.Name] = append(at[s.Name], s)
+		for name, ok := s.Name, true; ok; {
+			if _, name, ok = strings.Cut(name, "."); ok && at[name] == nil {
+				at[name] = nil
 			}
 		}
-		return false
 	}
-	if exists(name) {
-		return find(name)
-	}
-	for ok := true; ok; {
-		if _, name, ok = strings.Cut(name, "."); ok && exists(name) {
-			return find(`\052.` + name)
+	return at
+}
+
+// find is the record set that answers for a name: its own, or that of the wildcard at its closest encloser
+// (RFC 4592 §2.2.1).
+func (at answers) find(name, typ, id string) (route53test.RecordSet, bool) {
+	source, exists := name, false
+	if _, exists = at[name]; !exists {
+		for ok := true; ok && !exists; {
+			if _, name, ok = strings.Cut(name, "."); ok {
+				_, exists = at[name]
+			}
 		}
+		source = `\052.` + name
 	}
-	return route53test.RecordSet{}, false
+	i := slices.IndexFunc(at[source], func(s route53test.RecordSet) bool { return s.Type == typ && s.SetIdentifier == id })
+	if i < 0 {
+		return route53test.RecordSet{}, false
+	}
+	return at[source][i], true
 }
 
 // verify requires that the server holds exactly the values of each RRset.
 func verify(t *testing.T, sets []route53test.RecordSet, want []backend.RRset) {
 	t.Helper()
-	at := map[string][]route53test.RecordSet{}
-	for _, s := range sets {
-		at[s.Name] = append(at[s.Name], s)
-	}
+	at := answersOf(sets)
 	for _, w := range want {
-		s, ok := answer(at, escaped(w.Name), w.Type, w.SetID)
+		s, ok := at.find(escaped(w.Name), w.Type, w.SetID)
 		if len(w.Values) == 0 {
 			if ok {
 				t.Errorf("%s is there as %q", w.Key, s.Values)
