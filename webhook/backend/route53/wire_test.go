@@ -95,8 +95,8 @@ func answersOf(sets []route53test.RecordSet) answers {
 // find is the record set that answers for a name: its own, or that of the wildcard at its closest encloser
 // (RFC 4592 §2.2.1).
 func (at answers) find(name, typ, id string) (route53test.RecordSet, bool) {
-	source, exists := name, false
-	if _, exists = at[name]; !exists {
+	source := name
+	if _, exists := at[name]; !exists {
 		for ok := true; ok && !exists; {
 			if _, name, ok = strings.Cut(name, "."); ok {
 				_, exists = at[name]
