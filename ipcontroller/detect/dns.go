@@ -44,18 +44,14 @@ func (s *DNS) Identity() Identity { return s.ID }
 func (s *DNS) Lookup(ctx context.Context, family Family) (netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	q, err := s.question(family)
-	if err != nil {
-		return netip.Addr{}, err
-	}
 	// Over HTTPS the id is 0, as RFC 8484 wants it for caches; elsewhere it is a secret of the two.
 	var id uint16
 	if s.Carrier != HTTPS {
 		id = randomID()
 	}
-	query, err := (&dnsmessage.Message{Header: dnsmessage.Header{ID: id, RecursionDesired: true}, Questions: []dnsmessage.Question{q}}).Pack()
+	q, query, err := s.query(id, family)
 	if err != nil {
-		return netip.Addr{}, broken(err)
+		return netip.Addr{}, err
 	}
 	ours := func(reply []byte) error { return answers(reply, id, q) }
 	var reply []byte
@@ -76,13 +72,9 @@ func (s *DNS) Lookup(ctx context.Context, family Family) (netip.Addr, error) {
 	return readReply(reply, family)
 }
 
-// question is what is asked for an address of the family.
-func (s *DNS) question(family Family) (dnsmessage.Question, error) {
-	name, err := dnsmessage.NewName(strings.TrimSuffix(s.Name, ".") + ".")
-	if err != nil {
-		return dnsmessage.Question{}, broken(err)
-	}
-	q := dnsmessage.Question{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
+// query is the question for an address of the family, and the message that asks it.
+func (s *DNS) query(id uint16, family Family) (dnsmessage.Question, []byte, error) {
+	q := dnsmessage.Question{Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
 	if family == IPv6 {
 		q.Type = dnsmessage.TypeAAAA
 	}
@@ -92,7 +84,17 @@ func (s *DNS) question(family Family) (dnsmessage.Question, error) {
 	if s.Chaos {
 		q.Class = dnsmessage.ClassCHAOS
 	}
-	return q, nil
+	name, err := dnsmessage.NewName(strings.TrimSuffix(s.Name, ".") + ".")
+	if err != nil {
+		return q, nil, broken(err)
+	}
+	q.Name = name
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: id, RecursionDesired: true}, Questions: []dnsmessage.Question{q}}
+	packed, err := m.Pack()
+	if err != nil {
+		return q, nil, broken(err)
+	}
+	return q, packed, nil
 }
 
 func (s *DNS) overTLS(ctx context.Context, family Family, query []byte) ([]byte, error) {
