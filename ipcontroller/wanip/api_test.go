@@ -72,7 +72,13 @@ type event struct {
 func newAPIServer() *apiServer {
 	return &apiServer{
 		objects: map[string]*corev1.ConfigMap{}, version: 100, changed: make(chan struct{}), cut: make(chan struct{}),
-		meddler: func(cm *corev1.ConfigMap) { cm.Data["foreign"] += "x" },
+		meddler: func(cm *corev1.ConfigMap) {
+			cm.Data = maps.Clone(cm.Data)
+			if cm.Data == nil {
+				cm.Data = map[string]string{}
+			}
+			cm.Data["foreign"] += "x"
+		},
 	}
 }
 
@@ -119,6 +125,8 @@ func (a *apiServer) request(ctx context.Context, call, name string) (after error
 			cm = cm.DeepCopy()
 			a.meddler(cm)
 			a.happen("MODIFIED", cm)
+		} else {
+			a.happen("ADDED", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "foreign"}})
 		}
 	}
 	return nil, nil

@@ -24,7 +24,7 @@ const (
 )
 
 // client lists and watches one ConfigMap by its name, as a Role restricted by resourceNames allows. It is
-// its own because the general client and its informers bring 10 MB of code for one small object.
+// its own because client-go's clientset and informers put 13 MB into the webhook's binary, and this 0.1.
 type client struct {
 	http *http.Client
 	url  *url.URL // of the collection

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	"pgregory.net/rapid"
 
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
@@ -63,7 +62,7 @@ func TestWhateverHappens(t *testing.T) {
 				},
 				"meddle": func(*rapid.T) {
 					if a.stored(name) != nil {
-						a.edit(name, func(cm *corev1.ConfigMap) { cm.Data["note"] = time.Now().String() })
+						a.edit(name, a.meddler)
 					}
 				},
 				"": func(*rapid.T) { look() },

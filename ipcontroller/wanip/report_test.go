@@ -79,8 +79,14 @@ func TestNextLosesNothing(t *testing.T) {
 	if len(got.History) != wanip.HistoryLength || got.History[0].Addr.String() != "8.8.8.8" {
 		t.Errorf("%d changes from %v", len(got.History), got.History[0])
 	}
-	if base.History[0].Addr != v4 || len(base.History) != 2 {
-		t.Error("the base was changed")
+	// One base, two futures: they share nothing.
+	base.History = append(make([]wanip.Change, 0, 8), base.History...)
+	found.Addr = netip.MustParseAddr("9.9.9.9")
+	one := wanip.Next(base, map[wanip.Family]wanip.Finding{wanip.IPv4: found}, true, leader, noon)
+	found.Addr = netip.MustParseAddr("1.1.1.1")
+	two := wanip.Next(base, map[wanip.Family]wanip.Finding{wanip.IPv4: found}, true, leader, noon)
+	if one.History[2].Addr.String() != "9.9.9.9" || two.History[2].Addr.String() != "1.1.1.1" || len(base.History) != 2 {
+		t.Error("the histories share memory")
 	}
 }
 
