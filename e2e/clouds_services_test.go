@@ -54,7 +54,7 @@ func azure(t *testing.T, kind azurednstest.Kind) *cloud {
 		auth = fmt.Sprintf("{method: workloadIdentity, tokenFile: %q}", fileWith(t, "token", []byte(azurednstest.FederatedToken)))
 	}
 	return &cloud{
-		section: fmt.Sprintf("azuredns:\n  subscriptions: [%s]\n  resourceGroups: [dns]\n  type: %s\n  endpoint: %s\n  authority: %s\n  caFile: %q\n  auth: %s",
+		section: fmt.Sprintf("azuredns:\n  subscriptions: [%s]\n  resourceGroups: [dns]\n  type: %s\n  endpoint: %s\n  authority: %s\n  tls: {caFile: %q}\n  auth: %s",
 			subscription, kind, server.URL, server.URL, ca, auth),
 		env:          []string{"AZURE_TENANT_ID=" + azurednstest.Tenant, "AZURE_CLIENT_ID=" + azurednstest.ClientID},
 		records:      func() []backend.RRset { return fake.Records(zone) },

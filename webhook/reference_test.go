@@ -222,6 +222,31 @@ func TestEverySettingIsExplained(t *testing.T) {
 	}
 }
 
+// TestEverySettingHasTheFlagThatMistakesName: a mistake in file-less mode names a flag that there is.
+func TestEverySettingHasTheFlagThatMistakesName(t *testing.T) {
+	_, k, err := newParser(io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var visit func(kind, path string, in reflect.Type)
+	visit = func(kind, path string, in reflect.Type) {
+		for _, f := range config.Fields(in) {
+			key := path + "." + f.Name
+			if _, inner, _ := describe(f.Type); inner != nil {
+				visit(kind, key, inner)
+				continue
+			}
+			flag := kind + config.FlagSuffix(key)
+			if !slices.ContainsFunc(k.Model.Flags, func(f *kong.Flag) bool { return f.Name == flag }) {
+				t.Errorf("setting %s%s has no flag --%s", kind, key, flag)
+			}
+		}
+	}
+	for kind, fresh := range kinds() {
+		visit(kind, "", reflect.TypeOf(fresh()).Elem())
+	}
+}
+
 // TestExamplesInTheDocumentation decodes every YAML example: a whole configuration as it is, a part of
 // one inside a configuration that is right.
 func TestExamplesInTheDocumentation(t *testing.T) {

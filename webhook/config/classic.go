@@ -91,7 +91,7 @@ func flagErrors(err error, kind string) error {
 		named := *e
 		for _, p := range prefixes {
 			if within(e.Field, p.field) {
-				named.Field = p.flag + flagSuffix(e.Field[len(p.field):])
+				named.Field = p.flag + FlagSuffix(e.Field[len(p.field):])
 				break
 			}
 		}
@@ -100,26 +100,42 @@ func flagErrors(err error, kind string) error {
 	return errors.Join(out...)
 }
 
-// flagSuffix turns the rest of a field's path into the rest of a flag: ".tsig.secretFile" into
-// "-tsig-secret-file". Positions in lists are left out: the value is shown.
-func flagSuffix(path string) string {
+// FlagSuffix turns the rest of a field's path into the rest of its flag: ".tsig.secretFile" into
+// "-tsig-secret-file", ".zoneIDs" into "-zone-ids". Positions in lists are left out: the value is shown.
+func FlagSuffix(path string) string {
 	var b strings.Builder
 	inIndex := false
-	for _, c := range path {
+	for i := range len(path) {
+		c := path[i]
 		switch {
 		case c == '[' || c == ']':
 			inIndex = c == '['
 		case inIndex:
 		case c == '.':
 			b.WriteByte('-')
-		case c >= 'A' && c <= 'Z':
-			b.WriteString("-" + strings.ToLower(string(c)))
+		case upper(c):
+			if beginsWord(path, i) {
+				b.WriteByte('-')
+			}
+			b.WriteByte(c + 'a' - 'A')
 		default:
-			b.WriteRune(c)
+			b.WriteByte(c)
 		}
 	}
 	return b.String()
 }
+
+// beginsWord reports whether the capital at i begins a word: after a small letter, or as the last of
+// several capitals before one, unless that is the plural's.
+func beginsWord(path string, i int) bool {
+	if i == 0 || !upper(path[i-1]) {
+		return true
+	}
+	rest := path[i+1:]
+	return rest != "" && rest[0] >= 'a' && rest[0] <= 'z' && rest != "s" && !strings.HasPrefix(rest, "s.") && !strings.HasPrefix(rest, "s[")
+}
+
+func upper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 // nonEmpty drops empty and blank entries: an environment variable that is set to nothing means nothing.
 func nonEmpty(list []string) []string {

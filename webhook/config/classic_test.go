@@ -130,6 +130,18 @@ func TestClassicMistakesNameTheFlags(t *testing.T) {
 	}
 }
 
+func TestFlagSuffix(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", ".servers[0]": "-servers", ".tsig.secretFile": "-tsig-secret-file", ".defaultTTL": "-default-ttl", ".tls.caFile": "-tls-ca-file",
+		".zoneIDs[2]": "-zone-ids", ".zoneIDs": "-zone-ids", ".auth.tenantID": "-auth-tenant-id", ".preferCNAME": "-prefer-cname", ".url": "-url",
+		".minTTLSeconds": "-min-ttl-seconds",
+	} {
+		if got := config.FlagSuffix(path); got != want {
+			t.Errorf("%q is %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestTTLIsSecondsOrADuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"300": 5 * time.Minute, "5m": 5 * time.Minute, " 60 ": time.Minute, "1h30m": 90 * time.Minute,

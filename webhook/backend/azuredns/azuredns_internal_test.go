@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -296,8 +297,8 @@ func TestWhatAuthenticationLacksIsNamed(t *testing.T) {
 		}
 	}
 	for file, says := range map[string]string{"/no/such/file": "want a readable file", "azuredns_internal_test.go": "want certificates in PEM"} {
-		if _, err := New(Config{Subscriptions: []string{"s"}, CAFile: file}, nil, nil); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("caFile %s: %v", file, err)
+		if _, err := New(Config{Subscriptions: []string{"s"}, TLS: clienttls.Files{CAFile: file}}, nil, nil); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("tls.caFile %s: %v", file, err)
 		}
 	}
 }

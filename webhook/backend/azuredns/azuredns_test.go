@@ -15,6 +15,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/azuredns"
 	"github.com/spokedns/spokedns/webhook/backend/azuredns/azurednstest"
 	"github.com/spokedns/spokedns/webhook/backend/backendtest"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 )
 
 const (
@@ -47,7 +48,7 @@ func start(t *testing.T, o azurednstest.Options) *azure {
 func (a *azure) config() azuredns.Config {
 	return azuredns.Config{
 		Subscriptions: []string{sub},
-		Endpoint:      a.URL(), Authority: a.URL() + "/", CAFile: a.CAFile(),
+		Endpoint:      a.URL(), Authority: a.URL() + "/", TLS: clienttls.Files{CAFile: a.CAFile()},
 		Auth:           azuredns.Auth{TenantID: azurednstest.Tenant, ClientID: azurednstest.ClientID, ClientSecret: azurednstest.ClientSecret},
 		ReadsPerSecond: -1, WritesPerSecond: -1,
 	}

@@ -1,11 +1,8 @@
 package azuredns
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -107,24 +104,16 @@ func hostOf(authority string) string {
 
 // transport carries the requests to Azure. It takes proxies from the environment, as the SDK's own does.
 func (c Config) transport() (*http.Transport, error) {
-	t := &http.Transport{
+	trust, err := c.TLS.Config()
+	if err != nil {
+		return nil, setting.Under("tls", err)
+	}
+	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: c.Concurrency,
 		IdleConnTimeout:     defaultIdle,
 		TLSHandshakeTimeout: c.Timeout,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-	}
-	if c.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, &setting.Error{Field: "caFile", Value: c.CAFile, Want: "want a readable file: " + err.Error()}
-	}
-	t.TLSClientConfig.RootCAs = x509.NewCertPool()
-	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, &setting.Error{Field: "caFile", Value: c.CAFile, Want: "want certificates in PEM"}
-	}
-	return t, nil
+		TLSClientConfig:     trust,
+	}, nil
 }

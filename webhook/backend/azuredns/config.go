@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
@@ -20,11 +21,11 @@ type Config struct {
 
 	Auth Auth `yaml:"auth" embed:"" prefix:"auth-"`
 
-	Cloud     string `yaml:"cloud"     name:"cloud"     env:"AZURE_ENVIRONMENT"    help:"AzurePublic, AzureChina, AzureUSGovernment, or Custom with endpoint and authority." placeholder:"NAME"`
-	Endpoint  string `yaml:"endpoint"  name:"endpoint"  help:"URL of Azure Resource Manager, when it is not the cloud's." placeholder:"URL"`
-	Authority string `yaml:"authority" name:"authority" env:"AZURE_AUTHORITY_HOST" help:"URL of the authority that issues tokens, when it is not the cloud's." placeholder:"URL"`
-	Audience  string `yaml:"audience"  name:"audience"  help:"What tokens are asked for, when it is not the cloud's; of a custom cloud the endpoint." placeholder:"URL"`
-	CAFile    string `yaml:"caFile"    name:"ca-file"   help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
+	Cloud     string          `yaml:"cloud"     name:"cloud"     env:"AZURE_ENVIRONMENT"    help:"AzurePublic, AzureChina, AzureUSGovernment, or Custom with endpoint and authority." placeholder:"NAME"`
+	Endpoint  string          `yaml:"endpoint"  name:"endpoint"  help:"URL of Azure Resource Manager, when it is not the cloud's." placeholder:"URL"`
+	Authority string          `yaml:"authority" name:"authority" env:"AZURE_AUTHORITY_HOST" help:"URL of the authority that issues tokens, when it is not the cloud's." placeholder:"URL"`
+	Audience  string          `yaml:"audience"  name:"audience"  help:"What tokens are asked for, when it is not the cloud's; of a custom cloud the endpoint." placeholder:"URL"`
+	TLS       clienttls.Files `yaml:"tls" embed:"" prefix:"tls-"`
 
 	Timeout    time.Duration `yaml:"timeout"    name:"timeout"     help:"Longest wait for one answer of Azure." default:"10s"`
 	DefaultTTL time.Duration `yaml:"defaultTTL" name:"default-ttl" help:"TTL of records that ask for none." default:"5m"`
@@ -82,6 +83,7 @@ func (c Config) Validate() error {
 	if len(c.Subscriptions) == 0 && len(c.Zones) == 0 {
 		wrong("subscriptions", "", "want the id of a subscription, or zones by their ids")
 	}
+	errs = append(errs, setting.Under("tls", c.TLS.Validate()))
 	for i, s := range c.Subscriptions {
 		if s == "" || strings.ContainsAny(s, "/ ") {
 			wrong(fmt.Sprintf("subscriptions[%d]", i), s, "want the id of a subscription, for example 00000000-0000-0000-0000-000000000000")

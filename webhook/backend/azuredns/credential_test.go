@@ -228,7 +228,7 @@ func TestBrokenTLSIsDeniedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := a.config()
-	config.CAFile = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	config.TLS.CAFile = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	_, err = a.open(t, config).List(t.Context(), "zone.example")
 	requireZoneError(t, err, backend.Denied, "x509: certificate")
 

@@ -17,19 +17,19 @@ import (
 // taken from where AWS's own tools take it: environment, shared files, the metadata of a pod or machine.
 type Config struct {
 	Region   string   `yaml:"region"   name:"region"    help:"AWS region, which tells the partition; Route 53 itself has no regions. Default: that of the environment, else us-east-1." env:"AWS_REGION" placeholder:"REGION"`
-	ZoneIDs  []string `yaml:"zoneIds"  name:"zone-ids"  help:"Ids of the hosted zones; default: found by name." env:"AWS_HOSTED_ZONE_ID" placeholder:"ID"`
+	ZoneIDs  []string `yaml:"zoneIDs"  name:"zone-ids"  help:"Ids of the hosted zones; default: found by name." env:"AWS_HOSTED_ZONE_ID" placeholder:"ID"`
 	ZoneType string   `yaml:"zoneType" name:"zone-type" help:"Only zones of this type: public or private." placeholder:"TYPE"`
 	ZoneTags []string `yaml:"zoneTags" name:"zone-tags" help:"Only zones with all these tags: key, or key=value." placeholder:"TAG"`
 	VPC      string   `yaml:"vpc"      name:"vpc"       help:"Only private zones of this VPC: vpc-…, or region/vpc-…." placeholder:"VPC"`
 
 	Profile      string      `yaml:"profile"       name:"profile"         help:"Profile of AWS's shared configuration files." placeholder:"NAME"`
-	AccessKeyID  string      `yaml:"accessKeyId"   name:"access-key-id"   help:"Id of an access key." env:"AWS_ACCESS_KEY_ID" placeholder:"ID"`
+	AccessKeyID  string      `yaml:"accessKeyID"   name:"access-key-id"   help:"Id of an access key." env:"AWS_ACCESS_KEY_ID" placeholder:"ID"`
 	SecretKey    string      `yaml:"secretKey"     name:"secret-key"      help:"Secret of the access key." env:"AWS_SECRET_ACCESS_KEY" placeholder:"SECRET"`
 	SecretFile   string      `yaml:"secretKeyFile" name:"secret-key-file" help:"File that holds the secret of the access key." placeholder:"FILE"`
 	SessionToken string      `yaml:"sessionToken"  name:"session-token"   help:"Session token, of access keys that are good for a while." env:"AWS_SESSION_TOKEN" placeholder:"TOKEN"`
 	WebIdentity  WebIdentity `yaml:"webIdentity"   embed:""               prefix:"web-identity-"`
 	Roles        []string    `yaml:"roles"         name:"roles"           help:"ARNs of roles, each assumed by the one before it; the last one has the zones." placeholder:"ARN"`
-	ExternalID   string      `yaml:"externalId"    name:"external-id"     help:"External id that the last of the roles asks for." placeholder:"ID"`
+	ExternalID   string      `yaml:"externalID"    name:"external-id"     help:"External id that the last of the roles asks for." placeholder:"ID"`
 	SessionName  string      `yaml:"sessionName"   name:"session-name"    help:"Name of the sessions, which CloudTrail shows." default:"spokedns"`
 
 	PreferCNAME        bool `yaml:"preferCNAME"        name:"prefer-cname"         help:"A CNAME of an AWS resource stays one, instead of becoming an alias."`
@@ -74,7 +74,7 @@ func (c Config) Validate() error {
 	}
 	for i, id := range c.ZoneIDs {
 		if !isZoneID(zoneID(id)) {
-			wrong(fmt.Sprintf("zoneIds[%d]", i), id, "want the id of a hosted zone, for example Z0123456789ABCDEFGHIJ")
+			wrong(fmt.Sprintf("zoneIDs[%d]", i), id, "want the id of a hosted zone, for example Z0123456789ABCDEFGHIJ")
 		}
 	}
 	if !slices.Contains([]string{"", typePublic, typePrivate}, c.ZoneType) {
@@ -123,7 +123,7 @@ func (c Config) validateCredentials() []error {
 	case c.SecretKey != "" && c.SecretFile != "":
 		wrong("secretKeyFile", c.SecretFile, "want either secretKey or secretKeyFile, not both")
 	case c.AccessKeyID == "" && (c.SecretKey != "" || c.SecretFile != "" || c.SessionToken != ""):
-		wrong("accessKeyId", "", "want the id of the access key the secret belongs to")
+		wrong("accessKeyID", "", "want the id of the access key the secret belongs to")
 	case c.AccessKeyID != "" && c.SecretKey == "" && c.SecretFile == "":
 		wrong("secretKey", "", "want a secretKey or a secretKeyFile for access key "+c.AccessKeyID)
 	}
@@ -142,7 +142,7 @@ func (c Config) validateCredentials() []error {
 		}
 	}
 	if c.ExternalID != "" && len(c.Roles) == 0 {
-		wrong("externalId", c.ExternalID, "want the role in roles that asks for it")
+		wrong("externalID", c.ExternalID, "want the role in roles that asks for it")
 	}
 	if !regexp.MustCompile(`^[\w+=,.@-]{0,64}$`).MatchString(c.SessionName) {
 		wrong("sessionName", c.SessionName, "want 2 to 64 letters, digits and +=,.@-")

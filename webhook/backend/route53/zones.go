@@ -64,7 +64,7 @@ func (b *Backend) zone(ctx context.Context, op, name string) (hostedZone, error)
 		ids[i] = z.String()
 	}
 	slices.Sort(ids)
-	return fail(backend.Rejected, fmt.Errorf("there are %d hosted zones of this name: %s; choose one by zoneIds, zoneType, zoneTags or vpc", len(ids), strings.Join(ids, ", ")))
+	return fail(backend.Rejected, fmt.Errorf("there are %d hosted zones of this name: %s; choose one by zoneIDs, zoneType, zoneTags or vpc", len(ids), strings.Join(ids, ", ")))
 }
 
 // named are the zones of a name that the configuration leaves, but for tags.
@@ -90,7 +90,7 @@ func (b *Backend) named(ctx context.Context, name string) ([]hostedZone, error) 
 func (b *Backend) meant() string {
 	var parts []string
 	if len(b.config.ZoneIDs) > 0 {
-		parts = append(parts, "zoneIds "+strings.Join(b.config.ZoneIDs, ", "))
+		parts = append(parts, "zoneIDs "+strings.Join(b.config.ZoneIDs, ", "))
 	}
 	if b.config.ZoneType != "" {
 		parts = append(parts, "zoneType "+b.config.ZoneType)

@@ -17,12 +17,12 @@ func TestZones(t *testing.T) {
 		want   string // address of www, or what the error says
 		calls  string
 	}{
-		{"by name alone", func(*route53.Config) {}, `there are 3 hosted zones of this name: ZPRIVATE (private), ZPRIVATE2 (private, "another VPC"), ZPUBLIC (public, "the Internet"); choose one by zoneIds, zoneType, zoneTags or vpc`, "ListHostedZones"},
+		{"by name alone", func(*route53.Config) {}, `there are 3 hosted zones of this name: ZPRIVATE (private), ZPRIVATE2 (private, "another VPC"), ZPUBLIC (public, "the Internet"); choose one by zoneIDs, zoneType, zoneTags or vpc`, "ListHostedZones"},
 		{"by type", func(c *route53.Config) { c.ZoneType = "public" }, "192.0.2.1", "ListHostedZones"},
 		{"by type that two have", func(c *route53.Config) { c.ZoneType = "private" }, "there are 2 hosted zones of this name: ZPRIVATE (private), ZPRIVATE2", "ListHostedZones"},
 		{"by id", func(c *route53.Config) { c.ZoneIDs = []string{"/hostedzone/ZPRIVATE"} }, "10.0.0.1", "GetHostedZone"},
 		{"by ids", func(c *route53.Config) { c.ZoneIDs = []string{"ZOTHER", "ZPRIVATE2"} }, "10.0.0.2", "GetHostedZone"},
-		{"by id that is none", func(c *route53.Config) { c.ZoneIDs = []string{"ZNOWHERE"} }, "there is no such hosted zone with zoneIds ZNOWHERE", "GetHostedZone"},
+		{"by id that is none", func(c *route53.Config) { c.ZoneIDs = []string{"ZNOWHERE"} }, "there is no such hosted zone with zoneIDs ZNOWHERE", "GetHostedZone"},
 		{"by tag", func(c *route53.Config) { c.ZoneTags = []string{"team=dns"} }, "10.0.0.2", "ListTagsForResources"},
 		{"by tags", func(c *route53.Config) { c.ZoneTags = []string{"team", "stage=prod"} }, "10.0.0.1", "ListTagsForResources"},
 		{"by tag that none has", func(c *route53.Config) { c.ZoneTags = []string{"team=none"} }, "there is no such hosted zone with zoneTags team=none", "ListTagsForResources"},
