@@ -9,6 +9,7 @@ import (
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/route53"
+	"github.com/spokedns/spokedns/webhook/backend/route53/route53test"
 )
 
 func set(name, typ, id string, a map[string]string, values ...string) backend.RRset {
@@ -160,5 +161,34 @@ func TestAddressesBesideACNAMEThatBecomesOne(t *testing.T) {
 	}
 	if errs := backend.Errors(err); len(errs) != 1 || errs[0].Key.Type != "CNAME" || errs[0].Kind != backend.Rejected {
 		t.Errorf("got %v, want the CNAME refused", err)
+	}
+}
+
+// TestAliasesInTheZone are of the types their targets have.
+func TestAliasesInTheZone(t *testing.T) {
+	t.Parallel()
+	s, b, id, _ := start(t, route53test.Options{})
+	s.Put(id, recordSet(set("six.zone.example", "AAAA", "", nil, "2001:db8::1")))
+	list(t, b)
+	got, err := b.Adjust(t.Context(), "zone.example", []backend.RRset{
+		set("four.zone.example", "A", "blue", attrs("weight", "1"), "192.0.2.1"),
+		set("lb.zone.example", "CNAME", "", nil, elb),
+		set("a.zone.example", "CNAME", "", attrs("alias", "true"), "four.zone.example"),
+		set("b.zone.example", "CNAME", "", attrs("alias", "true"), "six.zone.example"),
+		set("c.zone.example", "CNAME", "", attrs("alias", "true"), "lb.zone.example"),
+		set("d.zone.example", "CNAME", "", attrs("alias", "true"), "nothing.zone.example"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{}
+	for _, r := range got {
+		types[r.Name] += " " + r.Type
+	}
+	want := map[string]string{
+		"four.zone.example": " A", "lb.zone.example": " A AAAA", "a.zone.example": " A", "b.zone.example": " AAAA", "c.zone.example": " A AAAA", "d.zone.example": " A AAAA",
+	}
+	if diff := cmp.Diff(want, types); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -32,6 +32,7 @@ type Backend struct {
 
 	mu      sync.Mutex
 	beliefs map[string]*belief // by id of the zone
+	ids     map[string]string  // of the zones that were found, by name
 }
 
 var (
@@ -64,7 +65,7 @@ func (b *Budgets) New(c Config, observe apicall.Observer, log *slog.Logger) (*Ba
 		zones:   listing.New[[]hostedZone](c.ZoneCache),
 		tags:    listing.New[map[string]map[string]string](c.ZoneCache),
 		records: listing.New[*content](c.Cache),
-		beliefs: map[string]*belief{},
+		beliefs: map[string]*belief{}, ids: map[string]string{},
 	}, nil
 }
 
@@ -96,4 +97,15 @@ func (b *Backend) failed(op string, z hostedZone, err error) error {
 		b.zones.Changed(allZones)
 	}
 	return failure(op, z.name, err)
+}
+
+// listedLast is what a zone held when it was listed last, nil when it never was.
+func (b *Backend) listedLast(zone string) []backend.RRset {
+	b.mu.Lock()
+	id := b.ids[zone]
+	b.mu.Unlock()
+	if last, ok := b.records.Last(id); ok {
+		return last.sets
+	}
+	return nil
 }

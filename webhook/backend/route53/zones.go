@@ -57,6 +57,9 @@ func (b *Backend) zone(ctx context.Context, op, name string) (hostedZone, error)
 	case 0:
 		return fail(backend.Rejected, errors.New("there is no such hosted zone"+b.meant()))
 	case 1:
+		b.mu.Lock()
+		b.ids[name] = found[0].id
+		b.mu.Unlock()
 		return found[0], nil
 	}
 	ids := make([]string, len(found))
