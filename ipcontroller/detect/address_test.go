@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -64,6 +65,15 @@ func TestParse(t *testing.T) {
 		if (err == nil) != a.IsValid() {
 			t.Errorf("%q as %s: both or neither: %v, %v", tt.text, tt.family, a, err)
 		}
+	}
+}
+
+// A proxy of the environment would be asked about its own address. (That it is not used cannot be seen over
+// the loopback, for which net/http never uses one.)
+func TestTheClientHasNoProxy(t *testing.T) {
+	transport, ok := newClient(nil, IPv4).Transport.(*http.Transport)
+	if !ok || transport.Proxy != nil || !transport.DisableKeepAlives {
+		t.Errorf("the transport is %+v", transport)
 	}
 }
 

@@ -7,17 +7,19 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
 
 // Status is what is known of a family's address.
-type Status string
+type Status = wanip.Status
 
 // The statuses.
 const (
-	Verified  Status = "Verified"  // enough operators agree
-	Holding   Status = "Holding"   // too few answer alike: what was known stays
-	Ambiguous Status = "Ambiguous" // several operators agree on another address: what was known stays
-	Fixed     Status = "Static"    // written down, not detected
+	Verified  = wanip.Verified  // enough operators agree
+	Holding   = wanip.Holding   // too few answer alike: what was known stays
+	Ambiguous = wanip.Ambiguous // several operators agree on another address: what was known stays
+	Fixed     = wanip.Static    // written down, not detected
 )
 
 // Rules say when answers are believed.

@@ -87,16 +87,12 @@ func (w *watch) confirm(a Answer) {
 	now := time.Now()
 	w.missed = 0
 	w.nextCanary = w.later(now)
-	w.tell(Report{Decision: w.published, Family: w.plan.Family, At: now, Answers: []Answer{a}, Findings: w.findings, Previous: w.state.Current})
+	w.tell(Report{Decision: w.published, Family: w.plan.Family, At: now, Answers: []Answer{a}, Findings: w.findings, Previous: w.state.Current, plan: w.plan})
 }
 
 // pick is the next source in turn that is fit and whose operator has a query left. If no source is fit, any
 // will do that may be asked. If there is none now, it says when there may be.
 func (w *watch) pick(now time.Time) (*source, time.Time) {
-	take := 1
-	if w.overdue {
-		take = 2 // and leave one for the audit that waits
-	}
 	for _, fit := range []func(*source) bool{
 		func(s *source) bool { return s.fit(now) },
 		func(s *source) bool { return !s.shut(now) },
@@ -110,7 +106,7 @@ func (w *watch) pick(now time.Time) (*source, time.Time) {
 			}
 			free := now
 			if id := s.Identity(); id.Via.external() {
-				free = w.budget.watch(now, id.Operator, take)
+				free = w.budget.watch(now, id.Operator, 1)
 			}
 			if !free.After(now) {
 				return s, now

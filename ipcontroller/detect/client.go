@@ -38,7 +38,7 @@ func newClient(trust Trust, family Family) *http.Client {
 		Transport: &http.Transport{
 			Proxy: nil,
 			DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-				return dialer().DialContext(ctx, family.network("tcp"), address)
+				return dialer().DialContext(ctx, network("tcp", family), address)
 			},
 			TLSClientConfig:        tlsConfig(trust, ""),
 			DisableKeepAlives:      true,

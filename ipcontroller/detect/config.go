@@ -164,7 +164,7 @@ func (c FamilyConfig) validate(w *wrong, family Family, p Plan) {
 		w.add(at+"mode", m, "want echo, service, node, interface, prefix, static or off")
 	}
 	if c.Within != "" {
-		if pre, err := netip.ParsePrefix(c.Within); err != nil || !family.of(pre.Addr()) {
+		if pre, err := netip.ParsePrefix(c.Within); err != nil || !isOf(family, pre.Addr()) {
 			w.add(at+"within", c.Within, fmt.Sprintf("want a prefix of %s addresses", family))
 		}
 	}

@@ -19,22 +19,19 @@ import (
 
 // Family is the version of IP that is asked about. The two are detected apart: an answer of the other family
 // is a wrong answer.
-type Family uint8
+type Family = wanip.Family
 
 // The families.
 const (
-	IPv4 Family = 4
-	IPv6 Family = 6
+	IPv4 = wanip.IPv4
+	IPv6 = wanip.IPv6
 )
 
-// String is ipv4 or ipv6, as the keys of the ConfigMap begin.
-func (f Family) String() string { return fmt.Sprintf("ipv%d", uint8(f)) }
+// network pins a network of package net to a family: tcp becomes tcp4.
+func network(base string, f Family) string { return fmt.Sprintf("%s%d", base, uint8(f)) }
 
-// network pins a network of package net to the family: tcp becomes tcp4.
-func (f Family) network(base string) string { return fmt.Sprintf("%s%d", base, uint8(f)) }
-
-// of says whether a is of the family. An IPv4 address mapped into IPv6 is of neither.
-func (f Family) of(a netip.Addr) bool {
+// isOf says whether a is of the family. An IPv4 address mapped into IPv6 is of neither.
+func isOf(f Family, a netip.Addr) bool {
 	return f == IPv4 && a.Is4() || f == IPv6 && a.Is6() && !a.Is4In6()
 }
 
@@ -96,7 +93,7 @@ func Ask(ctx context.Context, s Source, family Family) Answer {
 
 // check returns the address's fault, nil when it is of the family and public.
 func check(a netip.Addr, family Family) error {
-	if !family.of(a) {
+	if !isOf(family, a) {
 		return &Error{Kind: WrongFamily, Err: fmt.Errorf("%s is no %s address", a, family)}
 	}
 	if err := wanip.Public(a); err != nil {

@@ -55,6 +55,8 @@ type Report struct {
 	Previous netip.Addr // before; not valid when nothing was known
 	Answers  []Answer   // of the round, or of the single source
 	Findings []Finding  // of the last round
+
+	plan Plan
 }
 
 // State is what is known of a source, for people.

@@ -83,6 +83,18 @@ func TestTheBudgetOfADay(t *testing.T) {
 		if n := w.busiest(f.id.Operator); n > 28 {
 			t.Errorf("%d queries to %s in an hour, want at most 28", n, f.id.Operator)
 		}
+		if n := w.asked(f.id.Operator, time.Time{}); n < 24*22 {
+			t.Errorf("%d queries to %s in a day: the others get its share", n, f.id.Operator)
+		}
+	}
+	audits := 0
+	for _, r := range w.reports {
+		if r.Round && len(r.Answers) == 5 {
+			audits++
+		}
+	}
+	if audits < 80 || audits > 97 {
+		t.Errorf("%d audits in a day, want about one each quarter of an hour", audits)
 	}
 	// And it is used: a watch that does not watch is within every budget.
 	if n := w.asked("", time.Time{}); n < 24*110 {

@@ -103,7 +103,7 @@ func (s *DNS) overTLS(ctx context.Context, family Family, query []byte) ([]byte,
 		return nil, broken(err)
 	}
 	d := tls.Dialer{NetDialer: dialer(), Config: tlsConfig(s.Trust, host)}
-	conn, err := d.DialContext(ctx, family.network("tcp"), s.Server)
+	conn, err := d.DialContext(ctx, network("tcp", family), s.Server)
 	if err != nil {
 		return nil, lateOr(ctx, err)
 	}
@@ -200,7 +200,7 @@ func readReply(reply []byte, family Family) (netip.Addr, error) {
 // ends. Datagrams that are not ours are dropped, not answered to: who does not know the query's secret may
 // still know its port.
 func overUDP(ctx context.Context, family Family, server string, query []byte, wait time.Duration, ours func([]byte) bool) ([]byte, error) {
-	conn, err := dialer().DialContext(ctx, family.network("udp"), server)
+	conn, err := dialer().DialContext(ctx, network("udp", family), server)
 	if err != nil {
 		return nil, lateOr(ctx, err)
 	}

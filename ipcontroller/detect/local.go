@@ -51,7 +51,7 @@ func (s *Addresses) Lookup(ctx context.Context, family Family) (netip.Addr, erro
 			if !slices.Contains(fit, a) {
 				fit = append(fit, a)
 			}
-		} else if family.of(a) {
+		} else if isOf(family, a) {
 			refused = err
 		}
 	}

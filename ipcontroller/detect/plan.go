@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"time"
+
+	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
 
 // Plan is what a Detector of one family does. Config.Plans makes it from the settings.
@@ -14,6 +16,9 @@ type Plan struct {
 	Static  bool     // Sources is one address written down
 	Need    int      // operators that have to agree
 	Rounds  int      // rounds in a row that have to agree on another address
+
+	Mode       wanip.Mode // how an IPv6 address is found, for the ConfigMap
+	PrefixBits int        // length of the prefix, where that is known
 
 	Canary      time.Duration // from one query of a single source to the next, at least
 	Audit       time.Duration // from one round to the next when nothing looks different

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
 
 // defaultPrefixBits is the length of the prefix of a network (RFC 4291).
@@ -41,6 +43,12 @@ func (c Config) Plans(cluster Cluster) ([]Plan, error) {
 			return nil, fmt.Errorf("%s.%w", family, err)
 		}
 		p.Static = f.mode(family) == ModeStatic
+		if family == IPv6 {
+			p.Mode = f.written(family)
+		}
+		if f.mode(family) == ModePrefix {
+			p.PrefixBits = cmp.Or(f.PrefixBits, defaultPrefixBits)
+		}
 		if !f.echoes(family) {
 			p.Need = 1 // there is only one who can know
 		}
@@ -52,6 +60,20 @@ func (c Config) Plans(cluster Cluster) ([]Plan, error) {
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// written is the mode as the ConfigMap has it.
+func (c FamilyConfig) written(family Family) wanip.Mode {
+	switch m := c.mode(family); m {
+	case ModeService:
+		return wanip.ModeServiceStatus
+	case ModePrefix:
+		return wanip.ModePrefixHostID
+	case ModeInterface:
+		return wanip.ModeInterfaceStable
+	default:
+		return wanip.Mode(m) // the same word
+	}
 }
 
 // trust reads the file of authorities.

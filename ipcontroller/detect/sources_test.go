@@ -243,17 +243,6 @@ func TestNobodyElseIsTrusted(t *testing.T) {
 	}
 }
 
-func TestAProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
-	o, ca := operator(t, "127.0.0.1", here4)
-	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"} {
-		t.Setenv(name, "http://127.0.0.1:1")
-		t.Setenv(strings.ToLower(name), "http://127.0.0.1:1")
-	}
-	if got := detect.Ask(t.Context(), sources(o, ca)["text"], detect.IPv4); got.Err != nil {
-		t.Error(got.Err)
-	}
-}
-
 func TestTracesThatAreNotOurs(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string

@@ -275,3 +275,74 @@ func TestSettleOnSomethingThatKeepsChanging(t *testing.T) {
 		}
 	})
 }
+
+// Two that conspire and are slow are heard before anything is decided.
+func TestSlowDissentersAreHeard(t *testing.T) {
+	w, ops := newWorld(5)
+	for _, f := range ops[:2] {
+		f.says, f.rtt = always(there4), 2*time.Second
+	}
+	run(t, w, plan(ops), detect.Start{}, func(*detect.Detector) {
+		time.Sleep(time.Minute)
+		if r := w.last(); r.Status != detect.Ambiguous || r.Addr.IsValid() {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+// A link that goes down several times in an hour does not use up the budget by that: nobody outside was asked.
+func TestALinkThatFlaps(t *testing.T) {
+	w, ops := newWorld(5)
+	run(t, w, plan(ops), detect.Start{Addr: addr(here4)}, func(*detect.Detector) {
+		time.Sleep(2 * time.Hour)
+		for i := range 5 {
+			w.cutOff(true)
+			time.Sleep(6 * time.Minute)
+			if r := w.last(); r.Status != detect.Holding || r.Addr != addr(here4) {
+				t.Errorf("down, the %d. time: %+v", i, r)
+			}
+			w.cutOff(false)
+			time.Sleep(time.Minute)
+			if r := w.last(); r.Status != detect.Verified {
+				t.Errorf("up, the %d. time: %+v", i, r)
+			}
+		}
+	})
+}
+
+// What a change costs is not taken from the watch: the next change may be near.
+func TestAfterAChangeTheWatchGoesOn(t *testing.T) {
+	w, ops := newWorld(5)
+	run(t, w, plan(ops), detect.Start{Addr: addr(here4)}, func(*detect.Detector) {
+		time.Sleep(2 * time.Hour)
+		for _, next := range []string{there4, here4, there4} {
+			w.set(next)
+			time.Sleep(time.Minute)
+		}
+		from := time.Now()
+		time.Sleep(5 * time.Minute)
+		if n := len(w.since(from)); n < 8 {
+			t.Errorf("%d reports in five minutes", n)
+		}
+	})
+}
+
+// Canaries that fail all the time and are asked again do not take the audits' queries.
+func TestAuditsAreNotStarved(t *testing.T) {
+	w, ops := newWorld(5)
+	w.everyNth = 3
+	p := plan(ops)
+	p.PerOperator = 8
+	run(t, w, p, detect.Start{Addr: addr(here4)}, func(*detect.Detector) { time.Sleep(24 * time.Hour) })
+	last, longest := w.reports[0].At, time.Duration(0)
+	for _, r := range w.reports {
+		if r.Round {
+			longest = max(longest, r.At.Sub(last))
+			last = r.At
+		}
+	}
+	t.Logf("at most %s without a round", longest)
+	if longest > 45*time.Minute {
+		t.Errorf("%s without a round", longest)
+	}
+}

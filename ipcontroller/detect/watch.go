@@ -30,7 +30,6 @@ type watch struct {
 
 	nextRound, nextCanary, nextRouter time.Time // zero: not planned
 	doubt                             bool      // why the next round is: not as an audit
-	overdue                           bool      // the next round waits for the budget
 	wait                              time.Duration
 	turn                              int // whose turn it is as a canary
 	missed                            int // canaries in a row without an answer
@@ -85,10 +84,9 @@ func (w *watch) makeRound(ctx context.Context) {
 	start := time.Now()
 	ask, when := w.participants(start)
 	if when.After(start) {
-		w.nextRound, w.overdue = when, true
+		w.nextRound = when
 		return
 	}
-	w.overdue = false
 	for _, s := range ask {
 		if id := s.Identity(); id.Via.external() && !s.shut(start) {
 			w.budget.spend(start, id.Operator, w.doubt)
@@ -158,7 +156,7 @@ func (w *watch) decide(answers []Answer, start time.Time) {
 		}
 	}
 	w.tell(Report{Decision: w.published, Family: w.plan.Family, At: now, Round: true, Answers: answers, Findings: w.findings,
-		Changed: w.state.Current != before, Previous: before})
+		Changed: w.state.Current != before, Previous: before, plan: w.plan})
 }
 
 // note remembers what a round shows beside the address.
