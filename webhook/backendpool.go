@@ -23,9 +23,9 @@ func (o openBackend) serves(v config.View) bool {
 	return o.view.Name == v.Name && o.view.Backend.Equal(v.Backend) && slices.Equal(o.view.Zones, v.Zones)
 }
 
-// openBackends opens a backend for every view, or takes it over from those in use. In an error none is
+// openAll opens a backend for every view, or takes it over from those in use. In an error none is
 // left open.
-func openBackends(views []config.View, inUse []openBackend, metrics *view.Metrics, log *slog.Logger) ([]openBackend, error) {
+func (s *shared) openAll(views []config.View, inUse []openBackend, metrics *view.Metrics, log *slog.Logger) ([]openBackend, error) {
 	out := make([]openBackend, len(views))
 	var errs []error
 	for i, v := range views {
@@ -33,7 +33,7 @@ func openBackends(views []config.View, inUse []openBackend, metrics *view.Metric
 			out[i] = openBackend{v, inUse[j].Backend}
 			continue
 		}
-		b, err := open(v, metrics.API(v.Name, v.Backend.Kind), log.With("view", v.Name))
+		b, err := s.open(v, metrics.API(v.Name, v.Backend.Kind), log.With("view", v.Name))
 		if err != nil {
 			errs = append(errs, setting.Under("view "+v.Name+", backend "+v.Backend.Kind, err))
 			continue

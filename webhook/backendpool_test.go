@@ -35,7 +35,7 @@ func TestBackendsSurviveAReload(t *testing.T) {
 
 	changed := memoryView("a", "a.org")
 	changed.Rules = []policy.Rule{{Action: policy.Drop}}
-	now, err := openBackends([]config.View{changed, memoryView("b", "other.org")}, inUse, view.NewMetrics(prometheus.NewRegistry()), log)
+	now, err := new(shared).openAll([]config.View{changed, memoryView("b", "other.org")}, inUse, view.NewMetrics(prometheus.NewRegistry()), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestFailedOpenLeavesNothingOpen(t *testing.T) {
 	kept := &closable{}
 	inUse := []openBackend{{memoryView("a", "a.org"), kept}}
 	bad := config.View{View: policy.View{Name: "b"}, Backend: config.Section{Kind: "etcd", Settings: new(etcd.Config)}}
-	_, err := openBackends([]config.View{memoryView("a", "a.org"), bad}, inUse, view.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+	_, err := new(shared).openAll([]config.View{memoryView("a", "a.org"), bad}, inUse, view.NewMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "view b, backend etcd.endpoints: want") {
 		t.Errorf("got %v, want what is wrong with view b", err)
 	}
@@ -95,7 +95,7 @@ func TestEveryKindOpens(t *testing.T) {
 		}
 		v := memoryView("v", "example.org")
 		v.Backend = config.Section{Kind: kind, Settings: settings}
-		if _, err := open(v, nil, slog.New(slog.DiscardHandler)); err != nil && strings.Contains(err.Error(), "unexpected settings") {
+		if _, err := new(shared).open(v, nil, slog.New(slog.DiscardHandler)); err != nil && strings.Contains(err.Error(), "unexpected settings") {
 			t.Errorf("%s is not opened: %v", kind, err)
 		}
 	}

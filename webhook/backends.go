@@ -88,25 +88,30 @@ func (s *backendSettings) of(kind string) (config.Settings, error) {
 	return nil, &setting.Error{Field: "--backend", Value: kind, Want: "want one of " + kinds().String()}
 }
 
+// shared is what the backends of one process have in common. The zero value is ready for use.
+type shared struct {
+	route53 route53.Budgets // what an AWS account grants, however many views write to it
+}
+
 // open creates the backend of a view. It does no network I/O.
-func open(v config.View, observe apicall.Observer, log *slog.Logger) (backend.Backend, error) {
-	switch s := v.Backend.Settings.(type) {
+func (s *shared) open(v config.View, observe apicall.Observer, log *slog.Logger) (backend.Backend, error) {
+	switch c := v.Backend.Settings.(type) {
 	case *azuredns.Config:
-		return azuredns.New(*s, observe, log)
+		return azuredns.New(*c, observe, log)
 	case *chain.Config:
-		return chain.New(*s, observe, log)
+		return chain.New(*c, observe, log)
 	case *clouddns.Config:
-		return clouddns.New(*s, observe, log)
+		return clouddns.New(*c, observe, log)
 	case *etcd.Config:
-		return etcd.New(*s, log)
+		return etcd.New(*c, log)
 	case *gandi.Config:
-		return gandi.New(*s, observe, log)
+		return gandi.New(*c, observe, log)
 	case *memorySettings:
 		return memory.New(memory.Config{Zones: v.Zones})
 	case *rfc2136.Config:
-		return rfc2136.New(*s)
+		return rfc2136.New(*c)
 	case *route53.Config:
-		return route53.New(*s, observe, log)
+		return s.route53.New(*c, observe, log)
 	}
 	return nil, fmt.Errorf("backend %s cannot be opened: unexpected settings %s", v.Backend.Kind, reflect.TypeOf(v.Backend.Settings))
 }

@@ -74,7 +74,7 @@ func allLimits(t *testing.T) []limitsOf {
 			t.Fatalf("openable lacks %s", kind)
 		}
 		v := config.View{View: policy.View{Name: "v", Zones: []string{"example.org"}}, Backend: config.Section{Kind: kind, Settings: settings}}
-		b, err := open(v, nil, slog.New(slog.DiscardHandler))
+		b, err := new(shared).open(v, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

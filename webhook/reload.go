@@ -46,7 +46,7 @@ func (w *webhook) use(ctx context.Context, f *config.File, fresh bool) error {
 	if fresh {
 		inUse = nil
 	}
-	backends, err := openBackends(f.Views, inUse, w.metrics, w.log)
+	backends, err := w.shared.openAll(f.Views, inUse, w.metrics, w.log)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type webhook struct {
 	watcher  *watch.Watcher // nil too then
 	sites    *sites
 	life     context.Context // of the program: what is read in the background ends with it
+	shared   shared
 	current  view.Switch
 
 	mu       sync.Mutex // held while a configuration is put into use
