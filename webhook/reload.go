@@ -38,6 +38,11 @@ func (w *webhook) reload(ctx context.Context, content []byte, forced bool) error
 func (w *webhook) use(ctx context.Context, f *config.File, fresh bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.put(ctx, f, fresh)
+}
+
+// put is use for who holds mu.
+func (w *webhook) put(ctx context.Context, f *config.File, fresh bool) error {
 	targets, err := w.sites.wanted(f)
 	if err != nil {
 		return err

@@ -67,17 +67,28 @@ func (w *webhook) useFirst(ctx context.Context, f *config.File) error {
 				return
 			case <-tick.C:
 			}
-			if w.current.Provider() != nil {
-				return // by a changed file
-			}
-			if now := w.use(ctx, f, false); now == nil {
-				w.log.Info("the service is there")
+			switch now := w.useIfNone(ctx, f); {
+			case now == nil:
 				return
-			} else if now.Error() != err.Error() {
+			case now.Error() != err.Error():
 				err = now
 				w.log.Warn("still waiting for a service", "error", err)
 			}
 		}
 	}()
 	return nil
+}
+
+// useIfNone is use, unless a configuration is in use: a changed file may have brought a newer one.
+func (w *webhook) useIfNone(ctx context.Context, f *config.File) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != nil {
+		return nil
+	}
+	err := w.put(ctx, f, false)
+	if err == nil {
+		w.log.Info("the service is there")
+	}
+	return err
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/spokedns/spokedns/webhook/config"
 )
 
 // A view that names no zones publishes into those of the webhook behind it, which may come up later.
@@ -42,5 +45,33 @@ func TestEndWhileWaitingForZones(t *testing.T) {
 	front := start(t, "--config="+configFile(t, "views: [{name: public, backend: {chain: {url: \"http://127.0.0.1:1\"}}}]\nkubernetes: {enabled: false}\n"))
 	if err := front.stop(t); err != nil {
 		t.Error(err)
+	}
+}
+
+// While the first configuration waits for a service, a changed file may come into use, even while we wait
+// for our turn to try again. The first one must not take its place.
+func TestTheFirstConfigurationIsNotPutOverANewerOne(t *testing.T) {
+	read := func(text string) *config.File {
+		f, err := config.Decode("test.yaml", []byte(text), kinds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first, newer := read(hub("203.0.113.1")), read(hub("203.0.113.2"))
+	w, err := newWebhook(&invocation{}, first, slog.New(slog.DiscardHandler), new(slog.LevelVar))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.life = t.Context()
+	t.Cleanup(w.close)
+	if err := w.use(t.Context(), newer, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.useIfNone(t.Context(), first); err != nil {
+		t.Error(err)
+	}
+	if w.file != newer {
+		t.Errorf("in use is %v, want the newer one", w.file.Targets)
 	}
 }
