@@ -57,6 +57,9 @@ func Client(o Options) *http.Client {
 	r.RetryMax = o.Attempts - 1
 	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	r.RequestLogHook = func(_ retryablehttp.Logger, req *http.Request, repeats int) {
+		if n, ok := req.Context().Value(repeatsKey{}).(*int); ok {
+			*n = repeats
+		}
 		if repeats > 0 && o.Log != nil {
 			o.Log.Debug("repeat a request", "operation", o.operation(req), "repeats", repeats)
 		}
@@ -74,24 +77,50 @@ func Client(o Options) *http.Client {
 		}
 		switch o.Result(resp) {
 		case Throttled, Failed:
-			return resp.StatusCode != http.StatusNotImplemented && inTime(ctx, resp), nil
+			return resp.StatusCode != http.StatusNotImplemented && inTime(ctx, longest(resp, repeats(ctx))), nil
 		}
 		return false, nil
 	}
 	r.Backoff = func(_, _ time.Duration, repeats int, resp *http.Response) time.Duration {
+		most := longest(resp, repeats)
+		least := most / 2
 		if asked := retryAfter(resp); asked > 0 {
-			return asked + rand.N(asked/10+100*time.Millisecond)
+			least = asked
 		}
-		wait := min(firstWait<<repeats, longestWait)
-		return wait/2 + rand.N(wait/2)
+		return least + rand.N(most-least)
 	}
-	return r.StandardClient()
+	return &http.Client{Transport: counting{&retryablehttp.RoundTripper{Client: r}, &http.Client{Transport: o.Base}}}
 }
 
-// inTime reports whether the wait the service asks for ends before ctx does.
-func inTime(ctx context.Context, resp *http.Response) bool {
+// longest is the longest wait before a request is repeated, after so many repeats: what the service asks
+// for and a little, or else more each time.
+func longest(resp *http.Response, repeats int) time.Duration {
+	if asked := retryAfter(resp); asked > 0 {
+		return asked + asked/10 + 100*time.Millisecond
+	}
+	return min(firstWait<<min(repeats, 10), longestWait)
+}
+
+// inTime reports whether a wait ends before ctx does.
+func inTime(ctx context.Context, wait time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) > retryAfter(resp)+firstWait
+	return !ok || time.Until(deadline) > wait
+}
+
+// counting makes the context of each request count its repeats.
+type counting struct {
+	http.RoundTripper
+	base *http.Client // for its idle connections, which are out of reach behind retryablehttp
+}
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+func (c counting) CloseIdleConnections() { c.base.CloseIdleConnections() }
+
+type repeatsKey struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.RoundTripper.RoundTrip(req.WithContext(context.WithValue(req.Context(), repeatsKey{}, new(int))))
 }
 
 // retryAfter is the wait an answer asks for, 0 when it asks for none: seconds or a date.
@@ -105,6 +134,14 @@ func retryAfter(resp *http.Response) time.Duration {
 	}
 	if at, err := http.ParseTime(v); err == nil {
 		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// repeats is how often the request of this context was repeated so far.
+func repeats(ctx context.Context) int {
+	if n, ok := ctx.Value(repeatsKey{}).(*int); ok {
+		return *n
 	}
 	return 0
 }

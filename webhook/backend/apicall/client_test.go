@@ -112,6 +112,23 @@ func TestWaitsAsLongAsAskedAndNoLongerThanThereIsTime(t *testing.T) {
 	})
 }
 
+// Without Retry-After it is our own growing wait that may be longer than there is time: the answer says more
+// than that the time is over. An asked wait is prolonged a little, which counts too.
+func TestNoWaitBeyondTheEndOfTheContext(t *testing.T) {
+	for _, header := range []http.Header{nil, {"Retry-After": {"60"}}} {
+		for left := time.Second; left < 70*time.Second; left += 250 * time.Millisecond {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), left)
+				defer cancel()
+				status, err := send(ctx, t, apicall.Options{Base: &service{statuses: []int{429}, header: header}})
+				if err != nil || status != http.StatusTooManyRequests {
+					t.Errorf("with %s left, asked to wait %q: got %d, %v; want the 429", left, header, status, err)
+				}
+			})
+		}
+	}
+}
+
 func TestTheEndOfTheContextIsTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -155,6 +172,21 @@ func TestWhatThePaceLeavesNoTimeForFailsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestIdleConnectionsAreWithinReach(t *testing.T) {
+	s := &closing{}
+	apicall.Client(apicall.Options{Base: s}).CloseIdleConnections()
+	if s.closed != 1 {
+		t.Errorf("they were closed %d times, want once", s.closed)
+	}
+}
+
+type closing struct {
+	service
+	closed int
+}
+
+func (c *closing) CloseIdleConnections() { c.closed++ }
 
 func TestBodyIsReadAgain(t *testing.T) {
 	resp := &http.Response{Body: io.NopCloser(strings.NewReader("a long answer"))}
