@@ -150,6 +150,15 @@ func TestPace(t *testing.T) {
 				t.Errorf("%s waited %s, %v; want %s", zone, time.Since(began), err, want)
 			}
 		}
+
+		// An absurd wait does not keep the zone closed for years.
+		absurd := response(429, "", "Retry-After", "999999999")
+		defer absurd.Body.Close()
+		p.learn(absurd, bucket, "zone writes", "writes")
+		began = time.Now()
+		if err := p.wait(t.Context(), nil, "zone writes"); err != nil || time.Since(began) != time.Hour {
+			t.Errorf("the zone was closed for %s, %v; want an hour", time.Since(began), err)
+		}
 	})
 }
 

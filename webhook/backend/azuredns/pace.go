@@ -24,6 +24,10 @@ type pace struct {
 	closed  map[string]time.Time     // until when nothing is sent, by zone and class
 }
 
+// longestClosed bounds for how long one answer keeps a zone from being asked: an absurd one, of a proxy in
+// between for example, shall not make a restart necessary.
+const longestClosed = time.Hour
+
 func newPace(c Config) *pace {
 	return &pace{reads: c.ReadsPerSecond, writes: c.WritesPerSecond, burst: c.Burst, buckets: map[string]*rate.Limiter{}, closed: map[string]time.Time{}}
 }
@@ -108,7 +112,7 @@ func (p *pace) learn(resp *http.Response, bucket *rate.Limiter, zone, kind strin
 	if resp.StatusCode == http.StatusTooManyRequests {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if until := time.Now().Add(retryAfter(resp)); until.After(p.closed[zone]) {
+		if until := time.Now().Add(min(retryAfter(resp), longestClosed)); until.After(p.closed[zone]) {
 			p.closed[zone] = until
 		}
 		return
