@@ -3,12 +3,14 @@ package clouddns
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 
 	"google.golang.org/api/dns/v1"
@@ -70,6 +72,9 @@ func (c *client) records(ctx context.Context, m managedZone, name string, page f
 		call = call.Name(name + ".")
 	}
 	return call.Pages(ctx, func(r *dns.ResourceRecordSetsListResponse) error {
+		if slices.Contains(r.Rrsets, nil) {
+			return errors.New("the listing has a null in the place of a record set, so it is not the whole zone")
+		}
 		page(r.Rrsets)
 		return nil
 	})

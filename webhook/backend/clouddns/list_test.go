@@ -4,9 +4,15 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,5 +249,42 @@ func TestEveryRequestIsObserved(t *testing.T) {
 	}
 	if got := seen.all(); !slices.Equal(got, want) {
 		t.Errorf("observed %q, want %q", got, want)
+	}
+}
+
+// A listing with a hole in it is no listing, and no reason to end the program: what reads it again while a
+// change is made runs beside the call.
+func TestAHoleInAListing(t *testing.T) {
+	t.Parallel()
+	s, c := started(t)
+	target, err := url.Parse(c.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	var odd atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch what := path.Base(r.URL.Path); {
+		case odd.Load() && what == "rrsets":
+			_, _ = io.WriteString(w, `{"rrsets":[null]}`)
+		case odd.Load() && what == "changes":
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, `{"error":{"code":409,"message":"it exists","errors":[{"reason":"alreadyExists"}]}}`)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	c.Endpoint = front.URL
+	b := opened(t, c)
+	mustList(t, b)
+	odd.Store(true)
+	www := backend.RRset{Key: backend.Key{Name: "www." + zone, Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.1"}}
+	requireFailure(t, b.Apply(t.Context(), zone, []backend.Change{{New: &www}}), backend.Temporary, "record set")
+	_, err = b.List(t.Context(), zone)
+	requireFailure(t, err, backend.Temporary, "record set")
+	odd.Store(false)
+	if err := b.Apply(t.Context(), zone, []backend.Change{{New: &www}}); err != nil || len(s.Records(project, "main")) == 0 {
+		t.Errorf("afterwards: %v", err)
 	}
 }
