@@ -140,3 +140,25 @@ func TestPagesWithoutATotal(t *testing.T) {
 		t.Errorf("%d RRsets listed, want 12", len(got))
 	}
 }
+
+// Where something in between drops both the question for a page and the total, every page is the first.
+func TestPagesThatNeverEnd(t *testing.T) {
+	t.Parallel()
+	s := served(t, ganditest.Options{Domains: []string{zone}})
+	s.Put(zone, ganditest.Record{Name: "www", Type: "A", TTL: 300, Values: []string{"192.0.2.1"}})
+	var requests atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) > 50 {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		r.URL.RawQuery = ""
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, r)
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(front.Close)
+	_, err := opened(t, s, gandi.Config{Endpoint: front.URL}).List(t.Context(), zone)
+	requireFailure(t, "list", err, backend.Temporary, "same page")
+}

@@ -95,6 +95,9 @@ const readings = 4
 // errTorn says that the pages of one reading do not belong together.
 var errTorn = errors.New("the domain changed while its pages were read")
 
+// errSamePage says that there is no end to the pages.
+var errSamePage = errors.New("the service shows the same page again and does not say how many records there are; something in between may drop the query of the request and the header Total-Count of the answer")
+
 // readZone reads a zone. Pages are counted by position, so a record that comes or goes meanwhile moves
 // others from a page not yet read to one that was: a reading in which the numbers do not agree, a record
 // comes twice, or during which we wrote ourselves, is thrown away. The last try keeps our own writes out.
@@ -125,12 +128,17 @@ func (b *Backend) readZone(ctx context.Context, domain, zone string, last *conte
 // many there are; if it ever did not, only an empty page would be the end.
 func (b *Backend) readPages(ctx context.Context, domain string) (all []record, pages int, err error) {
 	announced := -1
+	var before []record
 	for more := true; more; {
 		pages++
 		page, total, err := b.client.page(ctx, domain, pages)
 		if err != nil {
 			return nil, 0, err
 		}
+		if total < 0 && len(page) > 0 && slices.EqualFunc(page, before, func(a, b record) bool { return byNameAndType(a, b) == 0 }) {
+			return nil, 0, errSamePage
+		}
+		before = page
 		all = append(all, page...)
 		if pages > 1 && total != announced || total >= 0 && (len(all) > total || len(page) == 0 && len(all) < total) {
 			return nil, 0, errTorn
