@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 )
 
@@ -106,4 +107,16 @@ func Unfinished(ctx context.Context, op, zone string, changes []Change, done int
 	}
 	return &Error{Kind: Temporary, Op: op, Zone: zone, Key: changes[0].Key(), Err: fmt.Errorf(
 		"%d of %d changes made before the time ran out, this one is the next: %w", done, done+len(changes), context.Cause(ctx))}
+}
+
+// Caught calls do and returns a panic in it as an error, with its stack. A panic in a goroutine of a
+// backend's own would end the program, because whoever called the backend cannot recover it.
+func Caught(do func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	do()
+	return nil
 }

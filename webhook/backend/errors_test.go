@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/spokedns/spokedns/webhook/backend"
@@ -84,5 +85,17 @@ func TestKindStrings(t *testing.T) {
 		if k.String() != want {
 			t.Errorf("Kind %d is %q", int(k), k)
 		}
+	}
+}
+
+func TestCaught(t *testing.T) {
+	t.Parallel()
+	done := false
+	if err := backend.Caught(func() { done = true }); err != nil || !done {
+		t.Errorf("got %v, done is %t", err, done)
+	}
+	err := backend.Caught(func() { panic("oh") })
+	if err == nil || !strings.Contains(err.Error(), "panic: oh") || !strings.Contains(err.Error(), "TestCaught") {
+		t.Errorf("got %v, want the panic and where it was", err)
 	}
 }

@@ -41,7 +41,10 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			failed := w.unit(ctx, unit)
+			var failed []error
+			if panicked := backend.Caught(func() { failed = w.unit(ctx, unit) }); panicked != nil {
+				failed = w.notMade(unit, nil, 0, backend.Temporary, panicked)
+			}
 			errs[i] = errors.Join(failed...)
 			made.Add(int64(len(unit) - len(failed)))
 			if cause := hopeless(errs[i]); cause != nil {

@@ -18,15 +18,25 @@ func (a *apply) sendAll(ctx context.Context, jobs []*job) {
 	group.SetLimit(parallel)
 	for _, j := range jobs {
 		if oversize(j, size) {
-			group.Go(func() error { a.sendParts(ctx, j.unit); return nil })
+			a.begin(&group, []*job{j}, func() { a.sendParts(ctx, j.unit) })
 		} else {
 			fitting = append(fitting, j)
 		}
 	}
 	for _, batch := range pack(fitting, size) {
-		group.Go(func() error { a.send(ctx, batch); return nil })
+		a.begin(&group, batch, func() { a.send(ctx, batch) })
 	}
 	_ = group.Wait() // what fails is reported record by record
+}
+
+// begin sends beside the others, as soon as there is room.
+func (a *apply) begin(group *errgroup.Group, jobs []*job, send func()) {
+	group.Go(func() error {
+		if panicked := backend.Caught(send); panicked != nil {
+			a.stop(&backend.Error{Kind: backend.Temporary, Op: a.op, Zone: a.zone, Err: panicked}, units(jobs)...)
+		}
+		return nil
+	})
 }
 
 // sendParts writes a unit that is larger than a change, one part after the other. When one cannot be

@@ -180,7 +180,10 @@ func (a *application) run(ctx context.Context, units []unit) []error {
 	for range min(parallel, len(units)) {
 		all.Go(func() {
 			for u, ok := take(); ok; u, ok = take() {
-				failed := a.make(ctx, u)
+				var failed []*backend.Error
+				if panicked := backend.Caught(func() { failed = a.make(ctx, u) }); panicked != nil {
+					failed = a.failed(u, nil, fail(opApply, a.zone, u[0].Key(), panicked))
+				}
 				mu.Lock()
 				done += len(u)
 				for _, e := range failed {
