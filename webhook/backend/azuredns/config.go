@@ -35,7 +35,7 @@ type Config struct {
 	Concurrency     int `yaml:"concurrency"     name:"concurrency"       help:"Changes made at the same time." default:"16"`
 	ReadsPerSecond  int `yaml:"readsPerSecond"  name:"reads-per-second"  help:"Reading requests to a subscription once the burst is used up; -1 for any number." default:"25"`
 	WritesPerSecond int `yaml:"writesPerSecond" name:"writes-per-second" help:"Writing, and as many deleting, requests to a subscription once the burst is used up; -1 for any number." default:"10"`
-	Burst           int `yaml:"burst"           name:"burst"             help:"Requests of each sort that are sent at once after a pause." default:"200"`
+	Burst           int `yaml:"burst"           name:"burst"             help:"Requests of each sort that are sent at once after a pause." default:"190"`
 	MaxRecords      int `yaml:"maxRecords"      name:"max-records"       help:"Values one record set takes; Azure raises it on request." default:"20"`
 }
 
@@ -70,7 +70,7 @@ const (
 	defaultConcurrency = 16
 	defaultReads       = 25
 	defaultWrites      = 10
-	defaultBurst       = 200
+	defaultBurst       = 190 // its bucket begins to fill half a round trip after ours
 	defaultMaxRecords  = 20 // "Azure subscription and service limits": records per record set
 )
 
@@ -183,7 +183,7 @@ func (c Config) validateNumbers() error {
 		}
 	}
 	if c.Burst < 0 {
-		wrong("burst", c.Burst, "want a number of requests, for example 200")
+		wrong("burst", c.Burst, "want a number of requests, for example 190")
 	}
 	if c.MaxRecords < 0 {
 		wrong("maxRecords", c.MaxRecords, "want a number of values, for example 20")

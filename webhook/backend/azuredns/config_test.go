@@ -43,7 +43,7 @@ func TestValidateNamesFieldValueAndWhatWouldBeRight(t *testing.T) {
 		{func(c *azuredns.Config) { c.Auth.ClientCertificatePassword = "p" }, []string{"auth.clientCertificateFile: want the file that clientCertificatePassword opens"}},
 		{func(c *azuredns.Config) { c.Timeout, c.Cache, c.ZoneCache = -1, -1, -1 }, []string{`cache: "-1ns": want a duration that is not negative, for example 10s`, `timeout: "-1ns": want a duration that is not negative, for example 10s`, `zoneCache: "-1ns": want a duration that is not negative, for example 10s`}},
 		{func(c *azuredns.Config) { c.DefaultTTL = time.Millisecond }, []string{`defaultTTL: "1ms": want from 1s to 2147483647s, for example 5m`}},
-		{func(c *azuredns.Config) { c.Concurrency, c.Burst, c.MaxRecords = 1000, -1, -1 }, []string{`burst: "-1": want a number of requests, for example 200`, `concurrency: "1000": want from 1 to 256, for example 16`, `maxRecords: "-1": want a number of values, for example 20`}},
+		{func(c *azuredns.Config) { c.Concurrency, c.Burst, c.MaxRecords = 1000, -1, -1 }, []string{`burst: "-1": want a number of requests, for example 190`, `concurrency: "1000": want from 1 to 256, for example 16`, `maxRecords: "-1": want a number of values, for example 20`}},
 		{func(c *azuredns.Config) { c.ReadsPerSecond, c.WritesPerSecond = -2, -3 }, []string{`readsPerSecond: "-2": want a number of requests, or -1 for no limit of ours`, `writesPerSecond: "-3": want a number of requests, or -1 for no limit of ours`}},
 	} {
 		config := azuredns.Config{Subscriptions: []string{"00000000-0000-0000-0000-000000000000"}}
