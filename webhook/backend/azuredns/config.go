@@ -71,7 +71,7 @@ const (
 	defaultReads       = 25
 	defaultWrites      = 10
 	defaultBurst       = 190 // its bucket begins to fill half a round trip after ours
-	defaultMaxRecords  = 20 // "Azure subscription and service limits": records per record set
+	defaultMaxRecords  = 20  // "Azure subscription and service limits": records per record set
 )
 
 // Validate reports every wrong setting as a *setting.Error. It reads no file and asks nobody.
