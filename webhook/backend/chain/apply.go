@@ -49,14 +49,19 @@ func (b *Backend) Apply(ctx context.Context, zone string, all []backend.Change) 
 	return errors.Join(a.errs...)
 }
 
-// fresh lists what stands now. Where listing takes longer than there is time, the last one has to do, or
-// nothing would ever be written.
+// recent is how old a listing may be that records are overwritten by: as old as one gets that nobody could
+// wait for (see package listing).
+const recent = 2 * time.Minute
+
+// fresh lists what stands now. Where listing takes longer than there is time, the last one has to do if it
+// is recent, or nothing would ever be written.
 func (b *Backend) fresh(ctx context.Context, now time.Time) (content, error) {
 	c, err := b.content(ctx)
 	if err != nil || !c.began.Before(now) {
 		return c, err
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*c.took {
+	age := now.Sub(c.began.Add(c.took))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*c.took && age <= recent {
 		return c, nil
 	}
 	b.records.Changed(whole)

@@ -166,6 +166,35 @@ func TestASlowListingIsForTheNextCall(t *testing.T) {
 	})
 }
 
+// A listing that is kept for long is good enough to show, but not to overwrite records by, however long the
+// next one takes.
+func TestASlowPeerIsNotWrittenToByAnOldListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := chaintest.New()
+		b, _ := openOn(t, Config{Timeout: time.Minute, Cache: time.Hour}, toPeer(p, func(call string) time.Duration {
+			if call == "GET/records" {
+				return 7 * time.Second
+			}
+			return 0
+		}))
+		www := func(value string) *backend.RRset {
+			return &backend.RRset{Key: backend.Key{Name: "www.zone.example", Type: "A"}, TTL: time.Minute, Values: []string{value}}
+		}
+		p.Put(chaintest.Endpoint{DNSName: "www.zone.example", RecordType: "A", RecordTTL: 60, Targets: []string{"192.0.2.1"}})
+		if sets, err := b.List(t.Context(), "zone.example"); err != nil || len(sets) != 1 {
+			t.Fatalf("listed %v, %v", sets, err)
+		}
+		time.Sleep(30 * time.Minute)
+		p.Put(chaintest.Endpoint{DNSName: "www.zone.example", RecordType: "A", RecordTTL: 60, Targets: []string{"198.51.100.1"}})
+		ctx, cancel := context.WithTimeout(t.Context(), 13*time.Second)
+		defer cancel()
+		err := b.Apply(ctx, "zone.example", []backend.Change{{Old: www("192.0.2.1"), New: www("192.0.2.2")}})
+		if held := p.Held(); backend.KindOf(err) != backend.Conflict || held[0].Targets[0] != "198.51.100.1" {
+			t.Errorf("got %v, and %v is held; want a conflict, and what others wrote", err, held)
+		}
+	})
+}
+
 // The time ends while changes are made: what was made stays, the rest is named as such.
 func TestTheTimeEndsOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
