@@ -64,3 +64,24 @@ func TestMetricsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// The zones of a configuration that is no longer in use are not shown for ever.
+func TestRecordsOfFormerZonesAreForgotten(t *testing.T) {
+	var metrics *view.Metrics
+	s := one()
+	s.change = func(c *view.Config) { metrics = c.Metrics }
+	former := start(t, s)
+	former.records(t)
+	next := setup{views: []policy.View{{Name: "internal", Zones: []string{"example.net"}}}}
+	next.change = func(c *view.Config) { c.Metrics = metrics }
+	start(t, next).records(t)
+	families, err := former.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "spokedns_records" && len(f.GetMetric()) != 1 {
+			t.Errorf("shown are %v, want those of the view internal", f.GetMetric())
+		}
+	}
+}

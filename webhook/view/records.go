@@ -106,6 +106,9 @@ func (p *Provider) listAll(ctx context.Context, listings []listing) error {
 // same slice, so that nobody does the work of encoding it again.
 func (p *Provider) assemble(next, last *snapshot) {
 	total, changed := 0, last == nil
+	if last == nil {
+		p.config.Metrics.records.Reset() // of the configuration before, whose zones may be others
+	}
 	for i := range next.listings {
 		l := &next.listings[i]
 		if last != nil && sameSlice(l.rrsets, last.listings[i].rrsets) {
