@@ -40,6 +40,13 @@ func TestZonesOfTheWebhookBehind(t *testing.T) {
 	}
 }
 
+func TestCheckOfAViewThatLearnsItsZones(t *testing.T) {
+	got, err := ask(t, "--check", "--config="+configFile(t, "views: [{name: public, backend: {chain: {url: \"http://127.0.0.1:1\"}}}]\n"))
+	if err != nil || !strings.Contains(got, "view public publishes the zones its backend names to chain") {
+		t.Errorf("got %v\n%s", err, got)
+	}
+}
+
 // What ends before anything was published ends like everything else.
 func TestEndWhileWaitingForZones(t *testing.T) {
 	front := start(t, "--config="+configFile(t, "views: [{name: public, backend: {chain: {url: \"http://127.0.0.1:1\"}}}]\nkubernetes: {enabled: false}\n"))

@@ -13,7 +13,7 @@ import (
 
 // Files are the settings. The zero value trusts the system's authorities and shows no certificate.
 type Files struct {
-	CAFile     string `yaml:"caFile"     name:"ca-file"     help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
+	CAFile     string `yaml:"caFile"     name:"ca-file"     help:"Certificate authorities to trust instead of the system's, in PEM. Read at start and at each reload." placeholder:"FILE"`
 	CertFile   string `yaml:"certFile"   name:"cert-file"   help:"Client certificate, in PEM. A renewed one is used from the next connection on." placeholder:"FILE"`
 	KeyFile    string `yaml:"keyFile"    name:"key-file"    help:"Key of the client certificate, in PEM." placeholder:"FILE"`
 	ServerName string `yaml:"serverName" name:"server-name" help:"Name in the server's certificate, when it is not the host it is reached by." placeholder:"NAME"`

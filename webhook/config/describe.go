@@ -13,7 +13,11 @@ import (
 func (f *File) Describe() string {
 	var b strings.Builder
 	for _, v := range f.Views {
-		fmt.Fprintf(&b, "view %s publishes %s to %s\n", v.Name, strings.Join(v.Zones, ", "), v.Backend.Kind)
+		zones := strings.Join(v.Zones, ", ")
+		if zones == "" {
+			zones = "the zones its backend names"
+		}
+		fmt.Fprintf(&b, "view %s publishes %s to %s\n", v.Name, zones, v.Backend.Kind)
 		open := true // whether a claim can get past all rules
 		for i, r := range v.Rules {
 			who := matches(r.Match)

@@ -132,10 +132,10 @@ func TestTLS(t *testing.T) {
 		text  string // empty: it works
 	}{
 		"all is well":        {clienttls.Files{CAFile: cert, CertFile: cert, KeyFile: key, ServerName: "webhook.internal"}, 0, ""},
-		"unknown authority":  {clienttls.Files{CertFile: cert, KeyFile: key, ServerName: "webhook.internal"}, backend.Temporary, "unknown authority"},
-		"other name":         {clienttls.Files{CAFile: cert, CertFile: cert, KeyFile: key}, backend.Temporary, "IP SANs"},
+		"unknown authority":  {clienttls.Files{CertFile: cert, KeyFile: key, ServerName: "webhook.internal"}, backend.Denied, "unknown authority"},
+		"other name":         {clienttls.Files{CAFile: cert, CertFile: cert, KeyFile: key}, backend.Denied, "IP SANs"},
 		"no certificate":     {clienttls.Files{CAFile: cert, ServerName: "webhook.internal"}, backend.Denied, "certificate required"},
-		"a name of no match": {clienttls.Files{CAFile: cert, ServerName: "other.internal"}, backend.Temporary, "other.internal"},
+		"a name of no match": {clienttls.Files{CAFile: cert, ServerName: "other.internal"}, backend.Denied, "other.internal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

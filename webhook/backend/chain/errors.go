@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ func kindOf(err error) backend.Kind {
 	}
 	var answered *answerError
 	if !errors.As(err, &answered) {
-		if refusesOurCertificate(err) {
+		if refusesOurCertificate(err) || refusedByUs(err) {
 			return backend.Denied
 		}
 		return backend.Temporary // nothing answered, or what did was not to be understood
@@ -80,6 +81,13 @@ func refusesOurCertificate(err error) bool {
 	}
 	var alert tls.AlertError
 	return errors.As(err, &alert)
+}
+
+// refusedByUs reports that the other side's certificate is not to be trusted.
+func refusedByUs(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &untrusted) || errors.As(err, &authority)
 }
 
 // ofOneRecord reports whether a request may have been refused for one record in it, so that others would

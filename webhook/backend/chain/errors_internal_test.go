@@ -45,7 +45,7 @@ func TestKindOf(t *testing.T) {
 		{syscall.ECONNREFUSED, backend.Temporary, false},
 		{context.DeadlineExceeded, backend.Temporary, false},
 		{silence(5), backend.Temporary, false},
-		{x509.UnknownAuthorityError{}, backend.Temporary, false},
+		{x509.UnknownAuthorityError{}, backend.Denied, false},
 		{&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, backend.Denied, false},
 		{&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}, backend.Temporary, false},
 	} {
