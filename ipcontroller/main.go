@@ -1,0 +1,51 @@
+// Command ipcontroller finds out the site's public addresses and keeps them in a ConfigMap. It owns the
+// wiring: an election among its replicas, detection by the leader, and a page that shows what is known.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ipcontroller:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program without its process: what it is asked for in args is answered on stdout, logs go
+// to stderr, and it ends with ctx.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, done, err := parse(args, stdout, stderr)
+	if err != nil || done {
+		return err
+	}
+	log := newLogger(stderr, c.LogFormat, c.LogLevel)
+	cluster, err := c.cluster()
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "version", buildVersion(), "configmap", c.Namespace+"/"+c.ConfigMap, "identity", c.Identity)
+	p, err := newController(c, cluster, log)
+	if err != nil {
+		return err
+	}
+	return p.run(ctx)
+}
+
+func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
