@@ -181,7 +181,7 @@ func TestZonesAndPages(t *testing.T) {
 		}
 		return nil
 	})
-	if want := []string{"main public", "inside private", "forward private"}; err != nil || pages != 2 || !slices.Equal(names, want) {
+	if want := []string{"forward private", "inside private", "main public"}; err != nil || pages != 2 || !slices.Equal(names, want) {
 		t.Errorf("got %q in %d pages, %v; want %q in 2", names, pages, err, want)
 	}
 	if one, err := client.ManagedZones.List(project).DnsName("corp.example.").Do(); err != nil || len(one.ManagedZones) != 1 {

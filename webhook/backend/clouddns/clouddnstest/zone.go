@@ -2,6 +2,7 @@ package clouddnstest
 
 import (
 	"cmp"
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"slices"
@@ -152,7 +153,8 @@ func (s *Server) listZones(r *http.Request) (any, *refusal) {
 			found = append(found, z.resource())
 		}
 	}
-	from, to, next, why := page(r, len(found), s.limits.ZonesPage)
+	slices.SortFunc(found, func(a, b map[string]any) int { return strings.Compare(a["name"].(string), b["name"].(string)) })
+	from, to, next, why := page(r, s.limits.ZonesPage, found, func(z map[string]any) string { return z["name"].(string) })
 	if why != nil {
 		return nil, why
 	}
@@ -201,7 +203,7 @@ func (s *Server) listSets(r *http.Request) (any, *refusal) {
 		}
 		keys = some
 	}
-	from, to, next, why := page(r, len(keys), s.limits.Page)
+	from, to, next, why := page(r, s.limits.Page, keys, func(k key) string { return k.name + " " + k.typ })
 	if why != nil {
 		return nil, why
 	}
@@ -212,8 +214,9 @@ func (s *Server) listSets(r *http.Request) (any, *refusal) {
 	return map[string]any{"kind": "dns#resourceRecordSetsListResponse", "rrsets": sets, "nextPageToken": next}, nil
 }
 
-// page cuts a list by maxResults and pageToken. Tokens are opaque to clients, so they are not plain numbers.
-func page(r *http.Request, n, most int) (from, to int, next string, why *refusal) {
+// page cuts a list by maxResults and pageToken. Tokens are opaque to clients, so they are no plain text.
+// They name the last entry of a page, not its position: what comes and goes before it shifts nothing.
+func page[T any](r *http.Request, most int, all []T, name func(T) string) (from, to int, next string, why *refusal) {
 	size := most
 	if v := r.FormValue("maxResults"); v != "" {
 		asked, err := strconv.Atoi(v)
@@ -223,15 +226,16 @@ func page(r *http.Request, n, most int) (from, to int, next string, why *refusal
 		size = min(size, asked)
 	}
 	if token := r.FormValue("pageToken"); token != "" {
-		at, found := strings.CutPrefix(token, "page-")
-		i, err := strconv.Atoi(at)
-		if !found || err != nil {
+		last, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || !strings.HasPrefix(string(last), "after ") {
 			return 0, 0, "", refuse(http.StatusBadRequest, "invalid", "Invalid value for 'parameters.pageToken': '%s'", token)
 		}
-		from = min(i, n)
+		for from < len(all) && name(all[from]) <= string(last[len("after "):]) {
+			from++
+		}
 	}
-	if to = min(from+size, n); to < n {
-		next = "page-" + strconv.Itoa(to)
+	if to = min(from+size, len(all)); to < len(all) {
+		next = base64.RawURLEncoding.EncodeToString([]byte("after " + name(all[to-1])))
 	}
 	return from, to, next, nil
 }
