@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/spokedns/spokedns/ipcontroller/detect"
@@ -30,6 +31,8 @@ type controller struct {
 	election  *election
 	registry  *prometheus.Registry
 	metrics   *metrics
+	journal   *journal
+	events    *events
 
 	epoch atomic.Int64 // of the term it leads in, plus 1; 0: it does not
 }
@@ -64,6 +67,14 @@ func newController(c *commandLine, cluster *rest.Config, log *slog.Logger) (*con
 		duration: c.LeaseDuration, deadline: c.RenewDeadline, period: c.RetryPeriod,
 	}
 	p.metrics = newMetrics(p.registry)
+	p.journal = newJournal()
+	if c.Events {
+		client, err := eventsclient.NewForConfig(cluster)
+		if err != nil {
+			return nil, err
+		}
+		p.events = newEvents(client.Events(c.Namespace), c, p.configMap.UID, p.metrics, log)
+	}
 	for _, plan := range plans {
 		p.detectors = append(p.detectors, detect.New(plan, p.observe))
 	}
@@ -91,6 +102,8 @@ func (p *controller) run(ctx context.Context) error {
 		cancel()
 	})
 	all.Go(func() { _ = p.reader.Run(ctx) }) // it ends with its context, without an error
+	all.Go(func() { p.events.run(ctx) })
+	all.Go(func() { p.follow(ctx) })
 	p.election.run(ctx)
 	cancel()
 	server.Close()
@@ -125,17 +138,22 @@ func (p *controller) leading() bool { return p.epoch.Load() > 0 }
 // observe takes note of every lookup.
 func (p *controller) observe(f detect.Family, a detect.Answer) {
 	p.metrics.observe(f, a)
+	published := p.reader.Snapshot(time.Now()).Of(f).Addr
+	p.journal.note(f, a.Source.Name, a.At, markOf(a.Addr, published))
 }
 
 // tell takes note of every report.
 func (p *controller) tell(r detect.Report) {
 	p.metrics.report(r)
+	p.journal.found(r)
+	p.events.report(r)
 	if r.Changed {
 		p.log.Info("the address has changed", "family", r.Family, "from", r.Previous, "to", r.Addr, "why", r.Reason)
 	}
 }
 
 // changed takes note of a change that has reached the ConfigMap.
-func (p *controller) changed(c wanip.Change, _ wanip.State) {
+func (p *controller) changed(c wanip.Change, now wanip.State) {
 	p.metrics.changes.WithLabelValues(c.Family.String()).Inc()
+	p.events.changed(c, now)
 }

@@ -48,7 +48,7 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t, api: newAPIServer(t), args: []string{
 		"--namespace=dns", "--listen=127.0.0.1:0", "--ca-file=" + file, "--log-level=debug",
 		"--lease-duration=2s", "--renew-deadline=1200ms", "--retry-period=200ms",
-		"--canary=100ms", "--confirm=100ms", "--per-operator=100000",
+		"--canary=100ms", "--audit=1s", "--confirm=100ms", "--per-operator=100000",
 	}}
 	for i := range 5 {
 		o, err := detecttest.Start(ca, "127.0.0.1")

@@ -20,5 +20,6 @@ func (p *controller) handler() http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	r.Get("/raw", p.raw)
+	r.Get("/", p.page)
 	return r
 }

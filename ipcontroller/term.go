@@ -119,11 +119,12 @@ func (o *office) write(ctx context.Context) error {
 		if final(ctx, err) {
 			return err
 		}
-		again, retry = time.Time{}, firstRetry
-		if err != nil {
-			o.log.Warn("writing the WAN address", "error", err)
-			again, retry = time.Now().Add(retry), min(2*retry, lastRetry)
+		if err == nil {
+			again, retry = time.Time{}, firstRetry
+			continue
 		}
+		o.log.Warn("writing the WAN address", "error", err)
+		again, retry = time.Now().Add(retry), min(2*retry, lastRetry)
 	}
 }
 
