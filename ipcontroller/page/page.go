@@ -76,8 +76,8 @@ func Render(w io.Writer, v View) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"ago":   func(at time.Time) string { return Ago(v.Now.Sub(at)) },
 		"clock": func(at time.Time) string { return at.UTC().Format("2 Jan 15:04") },
-		"at":    func(at time.Time) float64 { return place(v.Now, at) },
-		"width": func(s Span) float64 { return max(place(v.Now, s.To)-place(v.Now, s.From), 2) },
+		"at":    func(at time.Time) float64 { return min(place(v.Now, at), Width-least) },
+		"width": func(s Span) float64 { return max(round(place(v.Now, s.To)-place(v.Now, s.From)), least) },
 		"cell":  func(i, n int) float64 { return round(float64(i) * Width / float64(n)) },
 		"wide":  func(n int) float64 { return round(Width/float64(n) - 1) },
 		"tint":  func(i int) int { return i % 4 },
@@ -90,8 +90,11 @@ func Render(w io.Writer, v View) error {
 	return t.Execute(w, v)
 }
 
-// Width is that of the picture, in its own units.
-const Width = 960
+// Width is that of the picture, in its own units; least is that of what has just begun.
+const (
+	Width = 960
+	least = 6
+)
 
 // place is where a moment is in the picture.
 func place(now, at time.Time) float64 {
