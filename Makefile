@@ -34,12 +34,12 @@ demo: tools packages ## Show the main job on real parts (ONCE=1: end after the t
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
 
 .PHONY: build
-build: bin/webhook ## Build the programs into bin/
+build: bin/webhook bin/ipcontroller ## Build the programs into bin/
 
-.PHONY: bin/webhook
-bin/webhook:
-	$(call say,build webhook $(VERSION))
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./webhook
+.PHONY: bin/webhook bin/ipcontroller
+bin/webhook bin/ipcontroller: bin/%:
+	$(call say,build $* $(VERSION))
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$*
 
 .PHONY: unit
 unit: ## Unit, property and fuzz-corpus tests, with the race detector
