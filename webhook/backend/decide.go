@@ -5,6 +5,9 @@ import "errors"
 // ErrConflict is the cause inside a Conflict error made by Decide.
 var ErrConflict = errors.New("the zone holds something else than expected; left untouched")
 
+// ErrAlone is the cause inside a Conflict error about a CNAME and another record of one name.
+var ErrAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
+
 // Decide says what a change means for the RRset that stands now (nil when there is none): nothing to
 // do, write, or ErrConflict. It is the one definition of idempotence and conflict for all backends.
 //

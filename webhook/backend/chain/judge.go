@@ -53,8 +53,6 @@ func (b *Backend) groundOf(zone string, f *filter, c content, all []backend.Chan
 	return g
 }
 
-var errAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
-
 // judge finds what of a unit is still to be made. What must not be made refuses the unit as a whole, with
 // an error for each of its changes.
 func (g *ground) judge(u *unit) []*backend.Error {
@@ -76,7 +74,7 @@ func (g *ground) judge(u *unit) []*backend.Error {
 	if len(refused) == 0 {
 		for _, w := range u.writes {
 			if w.New != nil && !g.coherent(u, w.New.Name) {
-				refused = append(refused, &backend.Error{Kind: backend.Conflict, Key: w.Key(), Err: errAlone})
+				refused = append(refused, &backend.Error{Kind: backend.Conflict, Key: w.Key(), Err: backend.ErrAlone})
 			}
 		}
 	}

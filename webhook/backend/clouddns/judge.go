@@ -93,11 +93,6 @@ type unwanted struct {
 	err error
 }
 
-// Error is the reason.
-func (u *unwanted) Error() string { return u.err.Error() }
-
-var errAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
-
 // judge says what has to be written for a unit, which is nothing when all of it stands already, or what is
 // in the way of it. sure is false when the answer rests on an old listing and may thus be wrong: the
 // service confirms what is written, but not what is left as it is. An update from and to what stands asks for
@@ -143,7 +138,7 @@ func (b *belief) judge(unit []backend.Change) (j *job, conflict *unwanted, sure 
 	}
 	for _, a := range j.additions {
 		if sets, _ := b.at(a.set.Name); !j.coherent(a.set.Name, sets) {
-			return nil, &unwanted{a.set.Key, errAlone}, sure
+			return nil, &unwanted{a.set.Key, backend.ErrAlone}, sure
 		}
 	}
 	return j, nil, !left

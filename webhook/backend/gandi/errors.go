@@ -78,7 +78,7 @@ func kindOf(err error) backend.Kind {
 	if errors.As(err, &nowhere) {
 		return backend.Rejected
 	}
-	if errors.Is(err, backend.ErrConflict) || errors.Is(err, errAlone) {
+	if errors.Is(err, backend.ErrConflict) || errors.Is(err, backend.ErrAlone) {
 		return backend.Conflict
 	}
 	var api *apiError

@@ -37,7 +37,7 @@ func TestKindOf(t *testing.T) {
 		{newAPIError(503, nil), backend.Temporary},
 		{noDomainError("example.org"), backend.Rejected},
 		{backend.ErrConflict, backend.Conflict},
-		{errAlone, backend.Conflict},
+		{backend.ErrAlone, backend.Conflict},
 		{errTorn, backend.Temporary},
 		{&secretError{errors.New("no file")}, backend.Denied},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, backend.Denied},

@@ -10,8 +10,6 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 )
 
-var errAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
-
 // unit is what stands or falls together, in the order of backend.Sequence.
 type unit []backend.Change
 
@@ -178,7 +176,7 @@ func (a *application) judge(s step, standing []entry) (judged, []*backend.Error)
 	if !alone(after(standing, w.changes)) {
 		for _, c := range w.changes {
 			if c.New != nil {
-				conflict(c, errAlone)
+				conflict(c, backend.ErrAlone)
 			}
 		}
 	}

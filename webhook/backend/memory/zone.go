@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -69,7 +68,7 @@ func (z *zone) apply(name string, limits backend.Limits, unit []backend.Change) 
 	}
 	for _, c := range unit {
 		if len(refused) == 0 && c.New != nil && !draft.coherent(c.New.Name) {
-			refused = append(refused, &backend.Error{Kind: backend.Conflict, Key: c.Key(), Err: errAlone})
+			refused = append(refused, &backend.Error{Kind: backend.Conflict, Key: c.Key(), Err: backend.ErrAlone})
 		}
 	}
 	if len(refused) > 0 {
@@ -80,8 +79,6 @@ func (z *zone) apply(name string, limits backend.Limits, unit []backend.Change) 
 	}
 	return nil
 }
-
-var errAlone = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
 
 // coherent reports whether a CNAME, if the name has one, is alone.
 func (z *zone) coherent(name string) bool {

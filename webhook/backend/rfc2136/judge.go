@@ -8,10 +8,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 )
 
-var (
-	errAlone  = errors.New("a CNAME stands alone at its name (RFC 1034 §3.6.2); left untouched")
-	errHidden = errors.New("something stands at the name that the zone transfer does not show, or changes all the time; left untouched")
-)
+var errHidden = errors.New("something stands at the name that the zone transfer does not show, or changes all the time; left untouched")
 
 // verdict is an error about one RRset of a unit; the whole unit is left as it is.
 type verdict struct {
@@ -44,7 +41,7 @@ func permit(l backend.Limits, zone string, changes []backend.Change) ([]backend.
 	}
 	for _, c := range u.changes {
 		if alias := u.at(c.Key().Name, "CNAME"); c.New != nil && c.New.Type != "CNAME" && alias != nil && alias.New != nil {
-			return nil, &verdict{c.Key(), backend.Conflict, errAlone}
+			return nil, &verdict{c.Key(), backend.Conflict, backend.ErrAlone}
 		}
 	}
 	return u.changes, nil
@@ -72,7 +69,7 @@ func judge(u *unit, held *copied) ([]backend.Change, *verdict) {
 		}
 		if current == nil {
 			if other := neighbour(u, held, k); other != "" {
-				return nil, &verdict{k, backend.Conflict, fmt.Errorf("%s stands there: %w", other, errAlone)}
+				return nil, &verdict{k, backend.Conflict, fmt.Errorf("%s stands there: %w", other, backend.ErrAlone)}
 			}
 		}
 		todo = append(todo, backend.Change{Old: current, New: c.New, Unit: c.Unit})
