@@ -1,23 +1,21 @@
 package view
 
 import (
-	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 // caught turns a panic into an error, with the place where it happened: no record and no backend may
 // end the process that all others need.
 func caught(do func() error) func() error {
 	return func() (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		return do()
+		if panicked := backend.Caught(func() { err = do() }); panicked != nil {
+			return panicked
+		}
+		return err
 	}
 }
 

@@ -10,9 +10,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/spokedns/spokedns/webhook/backend"
 )
 
 const (
@@ -104,7 +105,11 @@ func (c *Cache[T]) fly(z *zone[T], f *flight[T], last T, list func(context.Conte
 	ctx, cancel := context.WithTimeoutCause(c.ctx, budget, fmt.Errorf("no complete listing within %s", budget))
 	defer cancel()
 	began := time.Now()
-	content, err := caught(ctx, last, list)
+	var content T
+	var err error
+	if panicked := backend.Caught(func() { content, err = list(ctx, last) }); panicked != nil {
+		err = panicked
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,16 +127,6 @@ func (c *Cache[T]) fly(z *zone[T], f *flight[T], last T, list func(context.Conte
 	if f.waiting == 0 && time.Until(z.until) <= 0 {
 		z.until, z.once = time.Now().Add(late), true
 	}
-}
-
-// caught turns a panic into an error: the goroutine is ours, so no handler above would catch it.
-func caught[T any](ctx context.Context, last T, list func(context.Context, T) (T, error)) (content T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return list(ctx, last)
 }
 
 // Last returns what was listed last, however old: a belief that the service has to confirm before
