@@ -26,8 +26,9 @@ type configMap struct{ namespace, name string }
 // sites follows the ConfigMaps that the targets of a configuration name. What it knows of one survives
 // reloads.
 type sites struct {
-	cluster *rest.Config
-	log     *slog.Logger
+	cluster          *rest.Config
+	log              *slog.Logger
+	known, confirmed *prometheus.Desc
 
 	mu      sync.Mutex
 	readers map[configMap]*siteReader
@@ -41,7 +42,11 @@ type siteReader struct {
 }
 
 func newSites(cluster *rest.Config, log *slog.Logger) *sites {
-	return &sites{cluster: cluster, log: log, readers: map[configMap]*siteReader{}}
+	return &sites{
+		cluster: cluster, log: log, readers: map[configMap]*siteReader{},
+		known:     prometheus.NewDesc("spokedns_wan_ip_known", "1 while a site's address may be published, 0 while names hold what they have; a family that is not looked after is left out.", []string{"target", "family"}, nil),
+		confirmed: prometheus.NewDesc("spokedns_wan_ip_confirmed_timestamp_seconds", "When a site's address was last confirmed, in Unix time.", []string{"target", "family"}, nil),
+	}
 }
 
 // podNamespace is where Kubernetes tells a pod its own namespace.
@@ -135,15 +140,16 @@ func reading(r wanip.Reading) policy.Reading {
 }
 
 // Describe implements prometheus.Collector.
-func (s *sites) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, to) }
+func (s *sites) Describe(to chan<- *prometheus.Desc) {
+	to <- s.known
+	to <- s.confirmed
+}
 
 // Collect implements prometheus.Collector.
 func (s *sites) Collect(to chan<- prometheus.Metric) {
 	s.mu.Lock()
 	targets := slices.Sorted(maps.Keys(s.targets))
 	s.mu.Unlock()
-	known := prometheus.NewDesc("spokedns_wan_ip_known", "1 while a site's address may be published, 0 while names hold what they have; a family that is not looked after is left out.", []string{"target", "family"}, nil)
-	confirmed := prometheus.NewDesc("spokedns_wan_ip_confirmed_timestamp_seconds", "When a site's address was last confirmed, in Unix time.", []string{"target", "family"}, nil)
 	for _, target := range targets {
 		snapshot, ok := s.snapshot(target)
 		if !ok {
@@ -153,10 +159,10 @@ func (s *sites) Collect(to chan<- prometheus.Metric) {
 			r := snapshot.Of(family)
 			switch r.Kind {
 			case wanip.Known:
-				to <- prometheus.MustNewConstMetric(known, prometheus.GaugeValue, 1, target, family.String())
-				to <- prometheus.MustNewConstMetric(confirmed, prometheus.GaugeValue, float64(r.At.Unix()), target, family.String())
+				to <- prometheus.MustNewConstMetric(s.known, prometheus.GaugeValue, 1, target, family.String())
+				to <- prometheus.MustNewConstMetric(s.confirmed, prometheus.GaugeValue, float64(r.At.Unix()), target, family.String())
 			case wanip.Unknown:
-				to <- prometheus.MustNewConstMetric(known, prometheus.GaugeValue, 0, target, family.String())
+				to <- prometheus.MustNewConstMetric(s.known, prometheus.GaugeValue, 0, target, family.String())
 			}
 		}
 	}
