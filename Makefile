@@ -14,7 +14,7 @@ LINT  := golangci-lint
 
 # command:package, for what Debian brings.
 PACKAGES := named:bind9 dig:bind9-dnsutils nsupdate:bind9-dnsutils knotd:knot pdns_server:pdns-server \
-            sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git
+            sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git chromium:chromium
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
