@@ -9,12 +9,16 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
-PARTS := etcd coredns kube-apiserver external-dns-v0.21 external-dns-v0.20
+PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20
+# Kubernetes: one module, one build, several programs.
+KUBE  := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 LINT  := golangci-lint
 
 # command:package, for what Debian brings.
 PACKAGES := named:bind9 dig:bind9-dnsutils nsupdate:bind9-dnsutils knotd:knot pdns_server:pdns-server \
-            sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git chromium:chromium
+            sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git chromium:chromium \
+            ip:iproute2 containerd:containerd runc:runc /usr/lib/cni/ptp:containernetworking-plugins \
+            iptables:iptables nft:nftables
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
@@ -86,14 +90,25 @@ bench: tools packages build ## Measure peers and ours in one run; writes docs/pe
 	@cd e2e && go run ./bench $(BENCHFLAGS)
 
 .PHONY: tools
-tools: $(PARTS:%=.tools/%) ## Build the pinned programs the tests run against (about 10 minutes, once)
+tools: $(PARTS:%=.tools/%) $(KUBE:%=.tools/%) ## Build the pinned programs the tests run against (about 10 minutes, once)
 
-# A tool's go.mod and go.sum are its version; nothing else makes it stale.
+# A tool's go.mod and go.sum are its version; nothing else makes it stale. Without cgo it runs in an image of its own.
 .tools/%: e2e/tools/%/go.mod e2e/tools/%/go.sum
 	$(call say,build $* (once; the largest take some minutes))
 	@mkdir -p .tools
-	@start=$$SECONDS; go build -C e2e/tools/$* -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ tool; \
+	@start=$$SECONDS; CGO_ENABLED=0 go build -C e2e/tools/$* -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ tool; \
 	  touch $@; echo "    $* ready after $$((SECONDS-start)) s"
+
+# Without its version Kubernetes says v0.0.0, which kubectl and the kubeVersion of charts take at its word.
+$(KUBE:%=.tools/%) &: e2e/tools/kubernetes/go.mod e2e/tools/kubernetes/go.sum
+	$(call say,build $(KUBE) (once; some minutes))
+	@mkdir -p .tools
+	@start=$$SECONDS; version=$$(go list -C e2e/tools/kubernetes -m -f '{{.Version}}' k8s.io/kubernetes); \
+	  IFS=. read -r major minor _ <<<"$${version#v}"; x=k8s.io/component-base/version; \
+	  CGO_ENABLED=0 go build -C e2e/tools/kubernetes -trimpath -o $(CURDIR)/.tools/ -ldflags "-s -w \
+	    -X $$x.gitVersion=$$version -X $$x.gitMajor=$$major -X $$x.gitMinor=$$minor -X $$x.gitTreeState=clean \
+	    -X $$x.gitCommit=unknown -X k8s.io/client-go/pkg/version.gitVersion=$$version" tool; \
+	  touch $(KUBE:%=.tools/%); echo "    Kubernetes $$version ready after $$((SECONDS-start)) s"
 
 .PHONY: packages
 packages: ## Install what is missing of the Debian packages the tests use
