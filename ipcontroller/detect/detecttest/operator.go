@@ -1,6 +1,7 @@
 package detecttest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,7 @@ type Operator struct {
 	mu      sync.Mutex
 	addr    netip.Addr
 	asked   int
+	delay   time.Duration
 	http    http.HandlerFunc            // instead of the truth, when set
 	packets func(reply []byte) [][]byte // what to send instead of a UDP or DoT reply, when set
 
@@ -37,9 +39,13 @@ type Operator struct {
 	shut      context.CancelFunc
 }
 
-// Start begins to listen at host, 127.0.0.1 or ::1, on free ports.
+// Start begins to listen at host, an address of this machine, on free ports.
 func Start(ca *CA, host string) (*Operator, error) {
-	config, err := ca.Server()
+	ip := net.ParseIP(host)
+	if ip == nil {
+		return nil, fmt.Errorf("host %q: want an address of this machine, such as 127.0.0.1", host)
+	}
+	config, err := ca.Server(ip)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +84,14 @@ func (o *Operator) Close() {
 func (o *Operator) Say(a netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.addr, o.http, o.packets = a, nil, nil
+	o.addr, o.http, o.packets, o.delay = a, nil, nil, 0
+}
+
+// Delay makes it wait before each answer.
+func (o *Operator) Delay(d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.delay = d
 }
 
 // AnswerHTTP makes it answer HTTPS requests in another way.
@@ -115,11 +128,18 @@ func (o *Operator) DNS() string { return o.dns.LocalAddr().String() }
 // STUN is host:port of STUN over UDP.
 func (o *Operator) STUN() string { return o.stun.LocalAddr().String() }
 
-// query counts a query and gives what to say.
+// query counts a query, waits as long as it was told to, and gives what to say.
 func (o *Operator) query() (netip.Addr, http.HandlerFunc, func([]byte) [][]byte) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.asked++
+	delay := o.delay
+	o.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-o.done.Done():
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.addr, o.http, o.packets
 }
 
@@ -155,9 +175,12 @@ func (o *Operator) serveUDP(conn net.PacketConn, answer func([]byte, netip.Addr)
 		if err != nil {
 			return
 		}
-		for _, p := range o.replies(buf[:n], answer) {
-			conn.WriteTo(p, from) //nolint:errcheck // a lost datagram
-		}
+		query := bytes.Clone(buf[:n])
+		o.serving.Go(func() {
+			for _, p := range o.replies(query, answer) {
+				conn.WriteTo(p, from) //nolint:errcheck // a lost datagram
+			}
+		})
 	}
 }
 
