@@ -170,6 +170,10 @@ targets:
 rails:
   maxDeleteShare: 0.5
   maxDeleteMin: 20
+failover: true
+externalDNS:
+  registry: txt
+  txtOwnerID: default
 server:
   listen: 127.0.0.1:8888
   metricsListen: :8080

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -48,22 +47,30 @@ func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
 // eventTimeout is how long writing an Event may take; nothing waits for it.
 const eventTimeout = 10 * time.Second
 
-// warnEvent writes a Kubernetes Event on the program's own pod, so that `kubectl describe pod` shows what
-// the log says. It needs POD_NAME, POD_NAMESPACE and the right to create Events; without them the log has
-// to do.
-func warnEvent(ctx context.Context, cfg *rest.Config, log *slog.Logger, reason, message string) {
+// The types of Events.
+const (
+	eventNormal  = "Normal"
+	eventWarning = "Warning"
+)
+
+// event writes a Kubernetes Event on the program's own pod, so that `kubectl describe pod` shows what the log
+// says. It needs POD_NAME, POD_NAMESPACE and the right to create Events; without them the log has to do. It
+// returns at once.
+func (w *webhook) event(ctx context.Context, typ, reason, message string) {
 	pod, namespace := os.Getenv("POD_NAME"), os.Getenv("POD_NAMESPACE")
-	if cfg == nil || pod == "" || namespace == "" {
+	if w.cluster == nil || pod == "" || namespace == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
-	defer cancel()
-	if err := postEvent(ctx, cfg, pod, namespace, reason, message); err != nil {
-		log.Debug("no Kubernetes Event could be written", "error", err)
-	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
+		defer cancel()
+		if err := postEvent(ctx, w.cluster, pod, namespace, typ, reason, message); err != nil {
+			w.log.Debug("no Kubernetes Event could be written", "error", err)
+		}
+	}()
 }
 
-func postEvent(ctx context.Context, cfg *rest.Config, pod, namespace, reason, message string) error {
+func postEvent(ctx context.Context, cfg *rest.Config, pod, namespace, typ, reason, message string) error {
 	client, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return err
@@ -83,7 +90,7 @@ func postEvent(ctx context.Context, cfg *rest.Config, pod, namespace, reason, me
 		"metadata":       map[string]string{"generateName": pod + ".", "namespace": namespace},
 		"involvedObject": map[string]string{"apiVersion": "v1", "kind": "Pod", "name": pod, "namespace": namespace},
 		"source":         map[string]string{"component": "spokedns-webhook"},
-		"type":           "Warning", "reason": reason, "message": message,
+		"type":           typ, "reason": reason, "message": message,
 		"firstTimestamp": now, "lastTimestamp": now, "count": 1,
 	})
 	if err != nil {

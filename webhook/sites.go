@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -14,14 +15,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
+	"github.com/spokedns/spokedns/ipcontroller/detect"
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/setting"
+	"github.com/spokedns/spokedns/webhook/view"
 )
 
 // configMap names the ConfigMap with the addresses of a site.
 type configMap struct{ namespace, name string }
+
+// siteTarget is what a target needs to know of its site.
+type siteTarget struct {
+	configMap
+	v4, v6 bool        // the families it asks for
+	detect detect.Plan // for the fallback; without sources there is none
+}
 
 // sites follows the ConfigMaps that the targets of a configuration name. What it knows of one survives
 // reloads.
@@ -30,20 +40,55 @@ type sites struct {
 	log              *slog.Logger
 	known, confirmed *prometheus.Desc
 
+	moved chan struct{} // holds one element when an address has become another one
+
 	mu      sync.Mutex
 	readers map[configMap]*siteReader
-	targets map[string]configMap // of the configuration in use
+	targets map[string]siteTarget // of the configuration in use
 }
 
 // siteReader is a Reader at work.
 type siteReader struct {
 	*wanip.Reader
-	end func()
+	detects bool // it has a fallback
+	end     func()
+
+	mu   sync.Mutex
+	seen []netip.Addr // what it has believed, the latest last
+}
+
+// seenAtMost is how many addresses are remembered beside the history in the ConfigMap.
+const seenAtMost = 32
+
+// see remembers what is believed now.
+func (r *siteReader) see() {
+	s := r.Snapshot(time.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, addr := range []netip.Addr{s.IPv4.Addr, s.IPv6.Addr} {
+		if addr.IsValid() && !slices.Contains(r.seen, addr) {
+			r.seen = append(r.seen, addr)
+		}
+	}
+	r.seen = r.seen[max(0, len(r.seen)-seenAtMost):]
+}
+
+// former are the addresses of a family that the site had before the one of s.
+func (r *siteReader) former(s wanip.Snapshot, f wanip.Family) []netip.Addr {
+	out := append(s.State.Former(f), s.State.Of(f).Addr)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, addr := range r.seen {
+		if wanip.FamilyOf(addr) == f {
+			out = append(out, addr)
+		}
+	}
+	return out
 }
 
 func newSites(cluster *rest.Config, log *slog.Logger) *sites {
 	return &sites{
-		cluster: cluster, log: log, readers: map[configMap]*siteReader{},
+		cluster: cluster, log: log, readers: map[configMap]*siteReader{}, moved: make(chan struct{}, 1),
 		known:     prometheus.NewDesc("spokedns_wan_ip_known", "1 while a site's address may be published, 0 while names hold what they have; a family that is not looked after is left out.", []string{"target", "family"}, nil),
 		confirmed: prometheus.NewDesc("spokedns_wan_ip_confirmed_timestamp_seconds", "When a site's address was last confirmed, in Unix time.", []string{"target", "family"}, nil),
 	}
@@ -52,9 +97,9 @@ func newSites(cluster *rest.Config, log *slog.Logger) *sites {
 // podNamespace is where Kubernetes tells a pod its own namespace.
 const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// wanted lists the ConfigMaps of a configuration by target. The errors are *setting.Error.
-func (s *sites) wanted(f *config.File) (map[string]configMap, error) {
-	out := map[string]configMap{}
+// wanted lists what the targets of a configuration need. The errors are *setting.Error.
+func (s *sites) wanted(f *config.File) (map[string]siteTarget, error) {
+	out := map[string]siteTarget{}
 	for _, target := range slices.Sorted(maps.Keys(f.Targets)) {
 		w := f.Targets[target].WANIP
 		if w == nil {
@@ -72,36 +117,61 @@ func (s *sites) wanted(f *config.File) (map[string]configMap, error) {
 		if namespace == "" {
 			return nil, &setting.Error{Field: field + ".namespace", Want: "want the namespace of the ConfigMap, because this is not a pod that has one of its own"}
 		}
-		out[target] = configMap{namespace, cmp.Or(w.Name, wanip.DefaultName)}
+		plan, err := fallbackPlan(w.Detect)
+		if err != nil {
+			return nil, &setting.Error{Field: field + ".detect", Want: err.Error()}
+		}
+		all := len(w.Families) == 0
+		out[target] = siteTarget{
+			configMap: configMap{namespace, cmp.Or(w.Name, wanip.DefaultName)}, detect: plan,
+			v4: all || slices.Contains(w.Families, wanip.IPv4.String()), v6: all || slices.Contains(w.Families, wanip.IPv6.String()),
+		}
 	}
 	return out, nil
 }
 
+// fallbackPlan is how to find out the IPv4 address here; one without sources when it is not wanted.
+func fallbackPlan(d *policy.Detect) (detect.Plan, error) {
+	if d == nil {
+		return detect.Plan{}, nil
+	}
+	plans, err := detect.Config{IPv4: detect.FamilyConfig{Sources: d.Sources}, Need: d.Need}.Plans(nil)
+	if err != nil {
+		return detect.Plan{}, err
+	}
+	return plans[0], nil
+}
+
 // use begins to follow what the targets need and ends what they no longer do.
-func (s *sites) use(ctx context.Context, targets map[string]configMap) error {
+func (s *sites) use(ctx context.Context, targets map[string]siteTarget) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fresh := map[configMap]*wanip.Reader{}
-	for _, cm := range targets {
-		if s.readers[cm] != nil || fresh[cm] != nil {
+	fresh := map[configMap]*siteReader{}
+	for _, t := range targets {
+		detects := len(t.detect.Sources) > 0
+		if r := cmp.Or(fresh[t.configMap], s.readers[t.configMap]); r != nil && (r.detects || !detects) {
 			continue
 		}
-		r, err := wanip.NewReader(wanip.ReaderConfig{Client: s.cluster, Namespace: cm.namespace, Name: cm.name, Logger: s.log})
+		r, err := s.reader(t)
 		if err != nil {
 			return err
 		}
-		fresh[cm] = r
+		fresh[t.configMap] = r
 	}
 	for cm, r := range fresh {
+		if old := s.readers[cm]; old != nil {
+			old.end() // it has no fallback, and one is wanted now
+		}
 		// Not the caller's context alone: a reload ends, and the reader goes on.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		stop := context.AfterFunc(ctx, cancel)
-		s.readers[cm] = &siteReader{r, func() { stop(); cancel() }}
+		r.end = func() { stop(); cancel() }
+		s.readers[cm] = r
 		go func() { _ = r.Run(own) }() // it ends with its context, without an error
 	}
 	s.targets = targets
 	for cm, r := range s.readers {
-		if !slices.Contains(slices.Collect(maps.Values(targets)), cm) {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(targets)), func(t siteTarget) bool { return t.configMap == cm }) {
 			r.end()
 			delete(s.readers, cm)
 		}
@@ -109,24 +179,64 @@ func (s *sites) use(ctx context.Context, targets map[string]configMap) error {
 	return nil
 }
 
-// snapshot is what is known for a target; ok is false when it is of another kind.
-func (s *sites) snapshot(target string) (snapshot wanip.Snapshot, ok bool) {
+// reader makes what follows the ConfigMap of a target.
+func (s *sites) reader(t siteTarget) (*siteReader, error) {
+	r := &siteReader{detects: len(t.detect.Sources) > 0}
+	c := wanip.ReaderConfig{Client: s.cluster, Namespace: t.namespace, Name: t.name, Logger: s.log, Changed: func() {
+		r.see()
+		s.signal()
+	}}
+	if r.detects {
+		c.Fallback = detect.Fallback(detect.New(t.detect, func(detect.Family, detect.Answer) {}))
+	}
+	var err error
+	r.Reader, err = wanip.NewReader(c)
+	return r, err
+}
+
+// signal says that an address has become another one.
+func (s *sites) signal() {
+	select {
+	case s.moved <- struct{}{}:
+	default: // it is known already
+	}
+}
+
+// at is what is known for a target; ok is false when it is of another kind.
+func (s *sites) at(target string) (t siteTarget, r *siteReader, snapshot wanip.Snapshot, ok bool) {
 	s.mu.Lock()
-	r := s.readers[s.targets[target]]
+	t = s.targets[target]
+	r = s.readers[t.configMap]
 	s.mu.Unlock()
 	if r == nil {
-		return wanip.Snapshot{}, false
+		return t, nil, wanip.Snapshot{}, false
 	}
-	return r.Snapshot(time.Now()), true
+	return t, r, r.Snapshot(time.Now()), true
 }
 
 // site is for policy.Facts.
 func (s *sites) site(target string) policy.Site {
-	snapshot, ok := s.snapshot(target)
+	_, _, snapshot, ok := s.at(target)
 	if !ok {
 		return policy.Site{}
 	}
 	return policy.Site{V4: reading(snapshot.IPv4), V6: reading(snapshot.IPv6)}
+}
+
+// moves is for view.Config: where the addresses have gone that the target asks for.
+func (s *sites) moves(target string) view.Moves {
+	t, r, snapshot, ok := s.at(target)
+	if !ok {
+		return view.Moves{}
+	}
+	move := func(wanted bool, f wanip.Family) view.Move {
+		now := snapshot.Of(f)
+		if !wanted || now.Kind != wanip.Known {
+			return view.Move{}
+		}
+		return view.Move{To: now.Addr, From: r.former(snapshot, f)}
+	}
+	return view.Moves{V4: move(t.v4, wanip.IPv4), V6: move(t.v6, wanip.IPv6)}
 }
 
 func reading(r wanip.Reading) policy.Reading {
@@ -151,7 +261,7 @@ func (s *sites) Collect(to chan<- prometheus.Metric) {
 	targets := slices.Sorted(maps.Keys(s.targets))
 	s.mu.Unlock()
 	for _, target := range targets {
-		snapshot, ok := s.snapshot(target)
+		_, _, snapshot, ok := s.at(target)
 		if !ok {
 			continue
 		}

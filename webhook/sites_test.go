@@ -40,7 +40,7 @@ func TestWhereASitesAddressIsRead(t *testing.T) {
 			switch {
 			case c.mistake != "" && (err == nil || !strings.Contains(err.Error(), c.mistake)):
 				t.Errorf("got %v, %v; want %q", got, err, c.mistake)
-			case c.mistake == "" && (err != nil || got["site"] != c.want || len(got) != 1):
+			case c.mistake == "" && (err != nil || got["site"].configMap != c.want || len(got) != 1):
 				t.Errorf("got %v, %v; want %v", got, err, c.want)
 			}
 		})
@@ -71,7 +71,8 @@ func TestSitesOutliveReloadsAndEndWithTheirTarget(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	one, other := configMap{"dns", "one"}, configMap{"dns", "other"}
-	if err := s.use(ctx, map[string]configMap{"a": one, "b": one, "c": other}); err != nil {
+	of := func(cm configMap) siteTarget { return siteTarget{configMap: cm, v4: true, v6: true} }
+	if err := s.use(ctx, map[string]siteTarget{"a": of(one), "b": of(one), "c": of(other)}); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.readers) != 2 {
@@ -81,7 +82,7 @@ func TestSitesOutliveReloadsAndEndWithTheirTarget(t *testing.T) {
 	eventually(t, "the absence of the ConfigMap is known", func() bool {
 		return strings.Contains(s.site("a").V4.Why, "no ConfigMap dns/one")
 	})
-	if err := s.use(ctx, map[string]configMap{"a": one}); err != nil {
+	if err := s.use(ctx, map[string]siteTarget{"a": of(one)}); err != nil {
 		t.Fatal(err)
 	}
 	if s.readers[one] != first || s.readers[other] != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/claim/watch"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/extdns"
+	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/view"
 )
@@ -77,7 +78,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	reloader := &config.Reloader{
 		Path: w.in.Config, Applied: content, Apply: w.reload, Log: w.log,
 		Failed: func(ctx context.Context, err error) {
-			go warnEvent(ctx, w.cluster, w.log, "ConfigurationRefused", err.Error())
+			w.event(ctx, eventWarning, "ConfigurationRefused", err.Error())
 		},
 	}
 	reloader.Register(w.registry)
@@ -87,6 +88,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	if w.watcher != nil {
 		go func() { _ = w.watcher.Run(ctx) }() // it ends with ctx, without an error
 	}
+	go w.failOver(ctx)
 	protocol := extdns.Handler(&w.current, extdns.Options{
 		User: f.Server.BasicAuth.Username, Password: secret, Observe: w.metrics.Request,
 	}, w.log)
@@ -100,6 +102,9 @@ func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []open
 	c := view.Config{
 		Policy: rules, Site: w.sites.site, DryRun: f.DryRun, Log: w.log, Metrics: w.metrics,
 		MaxDeleteShare: f.Rails.MaxDeleteShare, MinDeletes: f.Rails.MaxDeleteMin,
+	}
+	if f.Failover {
+		c.Moves, c.Registry = w.sites.moves, ownership.New(f.ExternalDNS)
 	}
 	for i, v := range f.Views {
 		c.Views = append(c.Views, view.View{

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spokedns/spokedns/webhook/config"
+	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
@@ -71,6 +72,8 @@ targets:
 overrides: {target: true, view: false}
 dryRun: true
 rails: {maxDeleteShare: 0.25}
+failover: false
+externalDNS: {txtOwnerID: hub, txtPrefix: "%{record_type}."}
 server:
   metricsListen: 127.0.0.1:9090
 kubernetes: {enabled: false}
@@ -102,11 +105,12 @@ func TestDecodeReadsEverySetting(t *testing.T) {
 		Targets:   map[string]policy.Target{"hub": {Static: []string{"203.0.113.10", "2001:db8::10"}}},
 		Overrides: policy.Overrides{Target: &yes, View: &no},
 		Options: config.Options{
-			DryRun:     true,
-			Rails:      config.Rails{MaxDeleteShare: 0.25, MaxDeleteMin: 20},
-			Server:     config.Server{Listen: "127.0.0.1:8888", MetricsListen: "127.0.0.1:9090"},
-			Kubernetes: config.Kubernetes{Enabled: false},
-			Log:        config.Log{Level: "debug", Format: "text"},
+			DryRun:      true,
+			Rails:       config.Rails{MaxDeleteShare: 0.25, MaxDeleteMin: 20},
+			ExternalDNS: ownership.Config{Registry: "txt", TXTOwnerID: "hub", TXTPrefix: "%{record_type}."},
+			Server:      config.Server{Listen: "127.0.0.1:8888", MetricsListen: "127.0.0.1:9090"},
+			Kubernetes:  config.Kubernetes{Enabled: false},
+			Log:         config.Log{Level: "debug", Format: "text"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -31,7 +31,7 @@ func TestMistakes(t *testing.T) {
 		{"only a comment", "# later\n", []string{"config.yaml: views: want at least one view"}},
 		{"a list", "- a\n", []string{"config.yaml: want a mapping that begins with the key views"}},
 		{"unknown setting at the top", good + "dryrun: true\n", []string{"config.yaml:2:1: dryrun: unknown setting; did you mean dryRun?"}},
-		{"unknown setting, nothing like it", good + "colour: red\n", []string{"config.yaml:2:1: colour: unknown setting; known are views, targets, overrides, dryRun, rails, server, kubernetes, log"}},
+		{"unknown setting, nothing like it", good + "colour: red\n", []string{"config.yaml:2:1: colour: unknown setting; known are views, targets, overrides, dryRun, rails, failover, externalDNS, server, kubernetes, log"}},
 		{"unknown setting below", good + "server: {tls: {cert: a}}\n", []string{"config.yaml:2:16: server.tls.cert: unknown setting"}},
 		{"unknown setting in a rule", inRule("{action: keep, matches: {}}"), []string{"views[0].rules[0].matches: unknown setting; did you mean match?"}},
 		{"unknown setting in a match", inRule("{action: keep, match: {ingressClass: [a]}}"), []string{"views[0].rules[0].match.ingressClass: unknown setting; did you mean ingressClasses?"}},

@@ -8,17 +8,20 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
 
 // Options are the settings that are no policy: how the webhook serves, guards, logs, and reaches
 // Kubernetes. Each is a key of the file, a flag, and an environment variable.
 type Options struct {
-	DryRun     bool       `yaml:"dryRun" negatable:"" group:"Safety" help:"Work everything out and log it, but write nothing. external-dns does not pass its own --dry-run on to webhooks."`
-	Rails      Rails      `yaml:"rails" embed:"" group:"Safety"`
-	Server     Server     `yaml:"server" embed:"" group:"Serving"`
-	Kubernetes Kubernetes `yaml:"kubernetes" embed:"" group:"Kubernetes"`
-	Log        Log        `yaml:"log" embed:"" prefix:"log-" group:"Logging"`
+	DryRun      bool             `yaml:"dryRun" negatable:"" group:"Safety" help:"Work everything out and log it, but write nothing. external-dns does not pass its own --dry-run on to webhooks."`
+	Rails       Rails            `yaml:"rails" embed:"" group:"Safety"`
+	Failover    bool             `yaml:"failover" default:"true" negatable:"" group:"Failover" help:"Move names to a site's new address as soon as it is known, without waiting for external-dns's next loop."`
+	ExternalDNS ownership.Config `yaml:"externalDNS" embed:"" prefix:"external-dns-" group:"Failover"`
+	Server      Server           `yaml:"server" embed:"" group:"Serving"`
+	Kubernetes  Kubernetes       `yaml:"kubernetes" embed:"" group:"Kubernetes"`
+	Log         Log              `yaml:"log" embed:"" prefix:"log-" group:"Logging"`
 }
 
 // Server is where the webhook listens. A change needs a restart.
@@ -80,6 +83,7 @@ func (o Options) Validate() error {
 		setting.Under("server", o.Server.validate()),
 		setting.Under("rails", o.Rails.validate()),
 		setting.Under("log", o.Log.validate()),
+		setting.Under("externalDNS", o.ExternalDNS.Validate()),
 	)
 }
 

@@ -127,6 +127,8 @@ func anyFile(t *rapid.T) *config.File {
 	f.Kubernetes.Context = word(t, "context")
 	f.Rails.MaxDeleteShare = rapid.Float64Range(0.001, 1).Draw(t, "share")
 	f.Rails.MaxDeleteMin = rapid.IntRange(1, 1<<40).Draw(t, "min")
+	f.Failover = rapid.Bool().Draw(t, "failover")
+	f.ExternalDNS.TXTOwnerID = word(t, "owner")
 	f.Log.Level = rapid.SampledFrom([]string{"debug", "info", "warn", "error"}).Draw(t, "level")
 	return f
 }

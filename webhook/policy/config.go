@@ -66,6 +66,13 @@ type WANIP struct {
 	Namespace string   `yaml:"namespace" help:"namespace of the ConfigMap; default: the webhook's own"`
 	Name      string   `yaml:"name" default:"spokedns-wan-ip" help:"name of the ConfigMap"`
 	Families  []string `yaml:"families" help:"ipv4, ipv6 or both; default: those that are looked after"`
+	Detect    *Detect  `yaml:"detect" help:"find the IPv4 address out here while the ConfigMap has none to be believed; {} for the defaults. Only where the webhook itself leaves the site by that address"`
+}
+
+// Detect is how a site's address is found out without its ipcontroller.
+type Detect struct {
+	Sources []string `yaml:"sources" help:"whom to ask, as OPERATOR[/NAME]=URL; default: those of ipcontroller"`
+	Need    int      `yaml:"need" default:"3" help:"operators that have to agree"`
 }
 
 // The families a WANIP may ask for.

@@ -18,6 +18,8 @@ type Decision struct {
 	Target string         // what was rewritten to: a target's name, or the values an override gave
 	Claims []*claim.Claim // all claims of the host that were looked at, sorted; not to be modified
 	Detail *Detail        // nil in the plain case
+	// Site is the target of kind wanIP whose addresses the host has, or waits for; "" when it has none.
+	Site string
 }
 
 // What Decision.Rule holds when no rule decided.

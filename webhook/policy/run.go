@@ -99,6 +99,9 @@ func (r *run) report(v *view, name string, claims []*claim.Claim, pub *publisher
 	if out.Action == Rewrite {
 		out.Target = d.by.answer.name
 	}
+	if d.action == Rewrite {
+		out.Site = d.by.answer.wan.target
+	}
 	if d.reason != "" || d.conflict != "" || len(r.ignored) > 0 {
 		out.Detail = &Detail{Reason: d.reason, Conflict: d.conflict, Ignored: r.ignored}
 	}

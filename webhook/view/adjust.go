@@ -57,6 +57,7 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 		return nil, err
 	}
 	p.journal.refused(ctx, p.log, p.config.Metrics, append(refused, unfit...))
+	p.remember(result.Decisions)
 	return out, nil
 }
 

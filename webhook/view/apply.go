@@ -38,13 +38,31 @@ func (p *Provider) apply(ctx context.Context, changes *plan.Changes) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	now, err := p.current(ctx)
-	if err != nil {
-		// What was listed last is good enough to compare with, and a view that is down stops no other.
-		if now = p.last.Load(); now == nil {
-			return err
-		}
+	if p.config.Moves != nil {
+		p.journal.owners(ctx, p.log, p.config.Registry, entries)
 	}
+	now, err := p.standing(ctx)
+	if err != nil {
+		return err
+	}
+	return p.carryOut(ctx, entries, now)
+}
+
+// standing is what is published. What was listed last is good enough to compare changes with, so a view that
+// is down stops no other.
+func (p *Provider) standing(ctx context.Context) (*snapshot, error) {
+	now, err := p.current(ctx)
+	if err == nil {
+		return now, nil
+	}
+	if now = p.last.Load(); now != nil {
+		return now, nil
+	}
+	return nil, err
+}
+
+// carryOut makes changes, and says what was not made.
+func (p *Provider) carryOut(ctx context.Context, entries []*entry, now *snapshot) error {
 	var out outcome
 	jobs := p.jobsOf(entries, &out)
 	for _, j := range jobs {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync"
 
+	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
 )
 
@@ -21,6 +23,7 @@ type journal struct {
 	decisions map[uint64]uint64 // view and host → decision
 	refusals  map[uint64]struct{}
 	failures  map[uint64]struct{}
+	stranger  string // the owner that was warned about
 }
 
 // hash is of texts; their borders count.
@@ -141,4 +144,20 @@ func (j *journal) failed(ctx context.Context, log *slog.Logger, failures []*fail
 		log.WarnContext(ctx, "more changes failed than are shown", "failed", changed, "shown", linesPerCall)
 	}
 	j.failures = now
+}
+
+// owners warns when external-dns has another owner id than it is believed to have: nothing would be known to be
+// its own.
+func (j *journal) owners(ctx context.Context, log *slog.Logger, r ownership.Registry, entries []*entry) {
+	i := slices.IndexFunc(entries, func(x *entry) bool { return x.owner != "" && r.Doubts(x.owner) })
+	if i < 0 {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.stranger == entries[i].owner {
+		return
+	}
+	j.stranger = entries[i].owner
+	log.WarnContext(ctx, "external-dns has another owner id than externalDNS.txtOwnerID; names will wait for its loop when the site's address changes", "owner", j.stranger)
 }

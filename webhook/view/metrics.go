@@ -27,6 +27,9 @@ type Metrics struct {
 	repeated        *prometheus.CounterVec
 	deletesStopped  *prometheus.CounterVec
 	success         *prometheus.GaugeVec
+	failovers       *prometheus.CounterVec
+	failover        *prometheus.HistogramVec
+	left            *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -61,6 +64,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refusedNow:      gauge("endpoints_refused", "Endpoints at the last adjust that their view cannot publish.", "view", "reason"),
 		repeated:        counter("repeated_changes_total", "Changes that were made before and asked for again at least twice in a row.", "view", "zone"),
 		deletesStopped:  counter("deletions_refused_total", "Deletions refused because there were too many at once.", "view", "zone"),
+		failovers:       counter("failovers_total", "Times that names were to be moved to a site's new address at once, by what became of it.", "result"),
+		failover:        histogram("failover_duration_seconds", "Time of moving the names to a site's new address."),
+		left:            gauge("failover_records_left", "Records that carried a former address at the last move and were left to external-dns, because they are not known to be its own."),
 		success:         gauge("last_success_timestamp_seconds", "When an operation last succeeded, in Unix time.", "operation"),
 	}
 }
@@ -90,6 +96,23 @@ func (m *Metrics) backend(v *View, zone, operation string, took time.Duration, e
 	}
 	m.operations.WithLabelValues(v.Name, v.BackendName, zone, operation, result).Inc()
 	m.duration.WithLabelValues(v.Name, v.BackendName, operation).Observe(took.Seconds())
+}
+
+// failedOver counts one time that names were to be moved.
+func (m *Metrics) failedOver(moved Moved, took time.Duration, err error) {
+	m.left.WithLabelValues().Set(float64(moved.Left))
+	switch {
+	case moved.Put:
+		m.failovers.WithLabelValues("put_off").Inc()
+		return
+	case moved.Records == 0:
+		return
+	case err != nil:
+		m.failovers.WithLabelValues("error").Inc()
+	default:
+		m.failovers.WithLabelValues("success").Inc()
+	}
+	m.failover.WithLabelValues().Observe(took.Seconds())
 }
 
 // ended notes the time of a success.

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"strings"
 	"sync"
 
 	"sigs.k8s.io/external-dns/endpoint"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/ownership"
 )
 
 // adopt sets the Old of ownership TXTs to what stands, when that belongs to the same owner. external-dns
@@ -59,16 +59,7 @@ func ownerOf(r *backend.RRset) string {
 	if r == nil || r.Type != endpoint.RecordTypeTXT || len(r.Values) == 0 {
 		return ""
 	}
-	text, ok := strings.CutPrefix(r.Values[0], "heritage=external-dns,")
-	if !ok {
-		return ""
-	}
-	_, text, ok = strings.Cut(text, "external-dns/owner=")
-	if !ok {
-		return ""
-	}
-	owner, _, _ := strings.Cut(text, ",")
-	return owner
+	return ownership.Of(r.Values[0])
 }
 
 // stopMassDeletion takes the deletions out of a job that would remove too much of what their owner has in

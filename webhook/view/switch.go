@@ -113,3 +113,13 @@ func (s *Switch) Apply(ctx context.Context, changes *plan.Changes) error {
 	defer done()
 	return p.Apply(ctx, changes)
 }
+
+// FailOver calls FailOver of the Provider that serves now. Before there is one, there is nothing to move.
+func (s *Switch) FailOver(ctx context.Context, allow func() bool) (Moved, error) {
+	p, done, err := s.begin()
+	if err != nil {
+		return Moved{}, nil
+	}
+	defer done()
+	return p.FailOver(ctx, allow)
+}

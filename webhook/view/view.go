@@ -18,6 +18,7 @@ import (
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/claim"
+	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
 )
 
@@ -47,6 +48,11 @@ type Config struct {
 	Claims Claims // nil when no rule needs to know claims
 	// Site returns what is known of the site's addresses for a target of kind wanIP; nil: nothing.
 	Site func(target string) policy.Site
+	// Moves returns where the site's addresses have gone to, for FailOver. It is asked for targets that Site
+	// was asked for.
+	Moves func(target string) Moves
+	// Registry tells FailOver what is external-dns's own.
+	Registry ownership.Registry
 	// DryRun logs what Apply would do and does nothing. external-dns does not pass its own flag on.
 	DryRun bool
 	// MaxDeleteShare refuses the deletions of an Apply that would remove more than this share of what the
@@ -68,6 +74,7 @@ type Provider struct {
 
 	listing chan struct{}            // holds one element while a list is under way
 	last    atomic.Pointer[snapshot] // what was listed last
+	sited   atomic.Pointer[sited]    // as the last Adjust decided
 	applies atomic.Uint64            // how many Apply have begun and ended: what was listed before is old
 
 	journal journal
