@@ -19,6 +19,9 @@ type metrics struct {
 	changes  *prometheus.CounterVec   // family
 	writes   *prometheus.CounterVec   // result
 	events   *prometheus.CounterVec   // reason, result
+
+	requests  *prometheus.CounterVec   // method, endpoint, status
+	answering *prometheus.HistogramVec // method, endpoint
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,10 +40,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		changes:  counter("spokedns_wan_ip_changes_total", "Changes of an address that this replica has written.", "family"),
 		writes:   counter("spokedns_wan_ip_writes_total", "Times the ConfigMap was brought up to date, or could not be.", "result"),
 		events:   counter("spokedns_wan_ip_events_total", "Kubernetes Events, by whether they could be written.", "reason", "result"),
+
+		requests:  counter("spokedns_endpoint_requests_total", "Requests over HTTP that were answered; what is not known is other.", "method", "endpoint", "status"),
+		answering: histogram("spokedns_endpoint_request_duration_seconds", "Time to answer a request over HTTP.", "method", "endpoint"),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "spokedns_build_info", Help: "Always 1."}, []string{"version"})
 	info.WithLabelValues(buildVersion()).Set(1)
-	r.MustRegister(m.duration, m.lookup, m.failures, m.rounds, m.changes, m.writes, m.events, info,
+	r.MustRegister(m.duration, m.lookup, m.failures, m.rounds, m.changes, m.writes, m.events, m.requests, m.answering, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

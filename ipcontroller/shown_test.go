@@ -52,7 +52,7 @@ func TestThePageShowsWhatIsKnownOnEveryReplica(t *testing.T) {
 			t.Errorf("%d:\n%s", code, body)
 		}
 		for i := range s.operators {
-			if !strings.Contains(body, fmt.Sprintf("<b>op%d</b>", i)) {
+			if !strings.Contains(body, fmt.Sprintf(`class="name">op%d</th>`, i)) {
 				t.Errorf("op%d is not shown", i)
 			}
 		}

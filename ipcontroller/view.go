@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/spokedns/spokedns/ipcontroller/detect"
 	"github.com/spokedns/spokedns/ipcontroller/page"
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
@@ -19,9 +21,8 @@ func (p *controller) page(w http.ResponseWriter, _ *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", page.Policy())
+	h.Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(b.Bytes()) // a reader that went away
 }
 
@@ -38,11 +39,16 @@ func (p *controller) view(now time.Time) page.View {
 		v.Notes = []string{"The router's address is not the one the Internet sees: the site is behind another NAT."}
 	}
 	for _, family := range wanip.Families() {
-		if f := s.State.Of(family); f.Managed() || s.Of(family).Kind == wanip.Known {
+		if f := s.State.Of(family); f.Managed() || s.Of(family).Kind == wanip.Known || v.Leading && p.detects(family) {
 			v.Families = append(v.Families, p.family(family, s, now))
 		}
 	}
 	return v
+}
+
+// detects says whether this replica looks after a family when it leads.
+func (p *controller) detects(family wanip.Family) bool {
+	return slices.ContainsFunc(p.detectors, func(d *detect.Detector) bool { return d.Family() == family })
 }
 
 func (p *controller) family(family wanip.Family, s wanip.Snapshot, now time.Time) page.Family {
@@ -54,7 +60,7 @@ func (p *controller) family(family wanip.Family, s wanip.Snapshot, now time.Time
 	}
 	switch {
 	case out.Believed:
-		out.Addr, out.Confirmed = reading.Addr.String(), reading.At
+		out.Addr, out.Confirmed, out.Until = reading.Addr.String(), reading.At, reading.At.Add(wanip.StaleAfter)
 	case f.Addr.IsValid():
 		out.Addr = f.Addr.String()
 	}
@@ -82,7 +88,7 @@ func spans(s wanip.State, family wanip.Family, now time.Time) (out []page.Span) 
 func (p *controller) sources(family wanip.Family, f wanip.Finding, now time.Time) (out []page.Source) {
 	if !p.leading() {
 		for _, s := range f.Votes.Sources {
-			said := page.Source{Name: s.Name, Operator: s.Operator, Says: s.Error, Mark: markOf(s.Addr, f.Addr), RTT: s.RTT, Cells: p.journal.day(family, s.Name, now)}
+			said := page.Source{Name: s.Name, Operator: s.Operator, Says: s.Error, Mark: markOf(s.Addr, f.Addr), RTT: s.RTT, At: f.VerifiedAt, Cells: p.journal.day(family, s.Name, now)}
 			if s.Addr.IsValid() {
 				said.Says = s.Addr.String()
 			}
@@ -95,12 +101,10 @@ func (p *controller) sources(family wanip.Family, f wanip.Finding, now time.Time
 			continue
 		}
 		for _, s := range d.States() {
-			said := page.Source{Name: s.Source.Name, Operator: s.Source.Operator, Cells: p.journal.day(family, s.Source.Name, now)}
+			said := page.Source{Name: s.Source.Name, Operator: s.Source.Operator, At: s.Last.At, Resting: s.Suspended, Cells: p.journal.day(family, s.Source.Name, now)}
 			switch {
 			case s.Last.At.IsZero():
 				said.Says = "not asked yet"
-			case !s.Suspended.IsZero():
-				said.Says, said.Mark = "left alone for "+page.Ago(s.Suspended.Sub(now))+": "+s.Last.Err.Error(), page.Bad
 			case s.Last.Err != nil:
 				said.Says, said.Mark = s.Last.Err.Error(), page.Bad
 			default:
