@@ -30,6 +30,13 @@ const toWAN = `
 // startAtWAN runs the webhook with the rights on that one ConfigMap, and external-dns.
 func (s *site) startAtWAN(backend string, x stack.ExternalDNSConfig) {
 	s.Helper()
+	s.atWAN(backend, `externalDNS: {txtOwnerID: e2e, txtPrefix: "_owner-%{record_type}.", txtWildcardReplacement: any}`)
+	s.startExternalDNS(x)
+}
+
+// atWAN runs the webhook with the rights on that one ConfigMap. options is YAML at top level.
+func (s *site) atWAN(backend, options string) {
+	s.Helper()
 	read := []string{"get", "list", "watch"}
 	identity, err := s.shared.api.Identity(s.ctx, "wan-"+s.ns, []rbacv1.PolicyRule{
 		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
@@ -38,10 +45,9 @@ func (s *site) startAtWAN(backend string, x stack.ExternalDNSConfig) {
 		{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{wanip.DefaultName}, Verbs: read},
 	})
 	s.must(err)
-	config := strings.Replace(setup{views: []view{{name: "public", backend: backend, rules: toWAN}}}.yaml(s),
+	config := strings.Replace(setup{views: []view{{name: "public", backend: backend, rules: toWAN}}, options: options}.yaml(s),
 		"targets:\n", "targets:\n  wan: {wanIP: {namespace: "+s.ns+"}}\n", 1)
 	s.startWebhook(stack.WebhookConfig{Kubeconfig: identity, ConfigYAML: config})
-	s.startExternalDNS(x)
 }
 
 // wan writes the ConfigMap as the ipcontroller does; an empty address is a family that is not managed.
