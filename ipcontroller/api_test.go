@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/api/validation"
 )
 
 // apiServer keeps Leases, ConfigMaps and Events of one namespace over HTTP, as Kubernetes does: every write has a
@@ -127,6 +129,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if kind == "events" {
+		if wrong := validation.NameIsDNSSubdomain(fmt.Sprint(dig(in, "metadata", "generateName")), true); len(wrong) > 0 {
+			refuse(w, http.StatusUnprocessableEntity, "Invalid: "+wrong[0])
+			return
+		}
 		a.events = append(a.events, in)
 		reply(w, http.StatusCreated, in)
 		return

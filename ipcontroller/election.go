@@ -17,6 +17,11 @@ import (
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
 
+const (
+	longestLease    = time.Minute
+	mostTransitions = 1 << 30
+)
+
 // election puts this replica up again and again, for as long as the program runs. It keeps the Lease as
 // client-go's leaderelection does, and can share one with it; it is its own because that one goes on leading
 // while it tries to release a Lease it has lost, may release one that has become somebody else's, and has no
@@ -45,8 +50,20 @@ func (e *election) run(ctx context.Context) {
 		if epoch > 0 {
 			e.term(ctx, epoch, began)
 		}
-		pause(ctx, e.period+rand.N(e.period/5+1))
+		pause(ctx, e.wait(time.Now())+rand.N(e.period/5+1))
 	}
+}
+
+// wait is the time to the next try: a period, or less when the Lease runs out before.
+func (e *election) wait(now time.Time) time.Duration {
+	if e.lease == nil {
+		return e.period
+	}
+	left := e.seen.Add(e.lasts()).Sub(now)
+	if left <= 0 {
+		return e.period
+	}
+	return min(e.period, left+time.Millisecond)
 }
 
 // acquire takes the Lease if nobody has it. An epoch of 0: somebody has.
@@ -65,7 +82,7 @@ func (e *election) acquire(ctx context.Context) (epoch int64, began time.Time, e
 		if !e.free(began) {
 			return 0, began, nil
 		}
-		epoch = max(int64(value(lease.Spec.LeaseTransitions))+1, e.floor)
+		epoch = max(counted(lease)+1, e.floor)
 		lease = lease.DeepCopy()
 		e.mine(lease, epoch, began)
 		lease, err = e.leases.Update(ctx, lease, metav1.UpdateOptions{})
@@ -75,6 +92,15 @@ func (e *election) acquire(ctx context.Context) (epoch int64, began time.Time, e
 	}
 	e.see(lease)
 	return epoch, began, nil
+}
+
+// counted is the leaseTransitions of a Lease. A number that no election has ever come to is not gone on from:
+// soon there would be none above it.
+func counted(lease *coordinationv1.Lease) int64 {
+	if n := value(lease.Spec.LeaseTransitions); 0 <= n && n < mostTransitions {
+		return int64(n)
+	}
+	return 0
 }
 
 // mine makes the Lease that of this replica.
@@ -102,8 +128,14 @@ func (e *election) see(lease *coordinationv1.Lease) {
 // of for as long as it lasts, or it is from a former life of this replica.
 func (e *election) free(now time.Time) bool {
 	holder := value(e.lease.Spec.HolderIdentity)
-	lasts := time.Duration(value(e.lease.Spec.LeaseDurationSeconds)) * time.Second
-	return holder == "" || holder == e.identity || now.Sub(e.seen) > lasts
+	return holder == "" || holder == e.identity || now.Sub(e.seen) > e.lasts()
+}
+
+// lasts is how long the Lease as it was last seen is good without being renewed. What a hand wrote there does
+// not keep everybody out for ever: a holder that is alive renews it more often than that.
+func (e *election) lasts() time.Duration {
+	said := time.Duration(value(e.lease.Spec.LeaseDurationSeconds)) * time.Second
+	return min(max(said, time.Second), max(e.duration, longestLease))
 }
 
 // term leads until ctx ends, the Lease is lost, or there is no going on; then it ends the work, and releases the

@@ -66,7 +66,7 @@ func (e *events) run(ctx context.Context) {
 			cancel()
 			e.metrics.events.WithLabelValues(event.Reason, result(err)).Inc()
 			if err != nil {
-				e.log.Debug("no Event could be written", "reason", event.Reason, "error", err)
+				e.log.Warn("an Event could not be written", "reason", event.Reason, "error", err)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (e *events) emit(kind, reason, same, note string) {
 	e.told[key] = now
 	note = strings.ToValidUTF8(note[:min(len(note), longestNote)], "")
 	event := &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{GenerateName: e.settings.ConfigMap + ".", Namespace: e.settings.Namespace},
+		ObjectMeta:          metav1.ObjectMeta{GenerateName: e.settings.ConfigMap + "-", Namespace: e.settings.Namespace},
 		EventTime:           metav1.NewMicroTime(now),
 		ReportingController: "spokedns.io/ipcontroller", ReportingInstance: e.settings.Identity,
 		Action: "Detect", Reason: reason, Type: kind, Note: note,
