@@ -1,0 +1,3 @@
+package dialect
+
+type target struct{}
