@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 		s += ": " + e.Err.Error()
 	}
 	if e.RetryAfter > 0 {
-		s += ", again in " + e.RetryAfter.String()
+		s += ", again in " + e.RetryAfter.Round(time.Second).String()
 	}
 	return s
 }
