@@ -11,6 +11,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed page.html
@@ -93,22 +95,23 @@ func Policy() string {
 // Render writes the page.
 func Render(w io.Writer, v View) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"ago":     func(at time.Time) string { return Ago(v.Now.Sub(at)) },
-		"left":    func(at time.Time) string { return Ago(at.Sub(v.Now)) },
-		"lasted":  func(s Span) string { return Ago(s.To.Sub(s.From)) },
-		"clock":   func(at time.Time) string { return clock(v.Now, at) },
-		"until":   func(s Span) string { return until(v.Now, s.From, s.To) },
-		"machine": func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
-		"share":   func(f Family) float64 { return f.left(v.Now) },
-		"draw":    func(f Family) picture { return draw(f, v.Now) },
-		"latest":  latest,
-		"groups":  groups,
-		"ms":      func(d time.Duration) string { return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds()) },
-		"mood":    Mood,
-		"meaning": Family.meaning,
-		"word":    Source.word,
-		"css":     func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own
-		"refresh": func() int { return int(Refresh.Seconds()) },
+		"ago":      func(at time.Time) string { return Ago(v.Now.Sub(at)) },
+		"left":     func(at time.Time) string { return Ago(at.Sub(v.Now)) },
+		"lasted":   func(s Span) string { return Ago(s.To.Sub(s.From)) },
+		"clock":    func(at time.Time) string { return clock(v.Now, at) },
+		"until":    func(s Span) string { return until(v.Now, s.From, s.To) },
+		"machine":  func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"share":    func(f Family) float64 { return f.left(v.Now) },
+		"draw":     func(f Family) picture { return draw(f, v.Now) },
+		"latest":   latest,
+		"groups":   groups,
+		"ms":       milliseconds,
+		"sentence": sentence,
+		"mood":     Mood,
+		"meaning":  Family.meaning,
+		"word":     Source.word,
+		"css":      func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own
+		"refresh":  func() int { return int(Refresh.Seconds()) },
 	}).Parse(source)
 	if err != nil {
 		return err
@@ -186,6 +189,22 @@ func (s Source) word() string {
 
 // groups cuts an IPv6 address where a line may be broken.
 func groups(addr string) []string { return strings.SplitAfter(addr, ":") }
+
+// sentence begins with a capital: what programs tell begins without one.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[n:]
+}
+
+func milliseconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return "< 1 ms"
+	}
+	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+}
 
 // clock is a moment in UTC, with seconds while they matter.
 func clock(now, at time.Time) string {

@@ -76,7 +76,7 @@ func TestStatesAreWords(t *testing.T) {
 		"holding":   {">Holding</span>", "No quorum at the moment", "<title>Held · 5.9.10.12</title>", ">no address</span>", "believed for <b>3 min</b>"},
 		"ambiguous": {">Ambiguous</span>", "Two addresses have votes", "another replica"},
 		"stale":     {">Unknown</span>", "is stale", "<title>Unknown · ", "cannot be followed"},
-		"first":     {">Unknown</span>", "not known", "nobody leads", "there is no ConfigMap dns/spokedns-wan-ip"},
+		"first":     {">Unknown</span>", "not known", "nobody leads", "There is no ConfigMap dns/spokedns-wan-ip"},
 	} {
 		got := render(t, samples[name])
 		for _, want := range words {

@@ -55,7 +55,7 @@ func Site(now time.Time) page.View {
 	const ms, hour = time.Millisecond, time.Hour
 	return page.View{
 		Now: now, ConfigMap: "dns/spokedns-wan-ip", Leading: true, Holder: "ipcontroller-7d9f8-x2x4p", Node: "edge-1", Epoch: 7, Version: "v1.4.0",
-		Notes: []string{"The router has 100.64.3.4 on the outside, the Internet sees " + IPv4 + ": the carrier shares that one among its customers (RFC 6598)."},
+		Notes: []string{"the router has 100.64.3.4 on the outside, the Internet sees " + IPv4 + ": the carrier shares that one among its customers (RFC 6598)."},
 		Families: []page.Family{
 			{
 				Name: "IPv4", Addr: IPv4, Believed: true, Status: "Verified", Confirmed: ago(21 * time.Second), Until: ago(21 * time.Second).Add(10 * time.Minute),
