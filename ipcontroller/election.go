@@ -50,20 +50,20 @@ func (e *election) run(ctx context.Context) {
 		if epoch > 0 {
 			e.term(ctx, epoch, began)
 		}
-		pause(ctx, e.wait(time.Now())+rand.N(e.period/5+1))
+		pause(ctx, e.wait(time.Now(), e.period-rand.N(e.period/5+1)))
 	}
 }
 
 // wait is the time to the next try: a period, or less when the Lease runs out before.
-func (e *election) wait(now time.Time) time.Duration {
+func (e *election) wait(now time.Time, period time.Duration) time.Duration {
 	if e.lease == nil {
-		return e.period
+		return period
 	}
 	left := e.seen.Add(e.lasts()).Sub(now)
 	if left <= 0 {
-		return e.period
+		return period
 	}
-	return min(e.period, left+time.Millisecond)
+	return min(period, left+time.Millisecond)
 }
 
 // acquire takes the Lease if nobody has it. An epoch of 0: somebody has.

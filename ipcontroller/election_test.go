@@ -32,8 +32,8 @@ func TestTheLeaseIsTriedForWhenItRunsOut(t *testing.T) {
 		"for a lifetime, and renewed": {leaseOf("b", math.MaxInt32, 1), 30 * time.Second, 2 * time.Second, false},
 		"negative, by hand":           {leaseOf("b", -5, 1), 2 * time.Second, 2 * time.Second, true},
 	} {
-		e := &election{identity: "a", duration: 15 * time.Second, period: 2 * time.Second, lease: c.lease, seen: now.Add(-c.seen)}
-		if got := e.wait(now); got != c.want {
+		e := &election{identity: "a", duration: 15 * time.Second, lease: c.lease, seen: now.Add(-c.seen)}
+		if got := e.wait(now, 2*time.Second); got != c.want {
 			t.Errorf("%s: wait %s, want %s", name, got, c.want)
 		}
 		if c.lease != nil && e.free(now) != c.free {
