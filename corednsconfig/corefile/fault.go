@@ -54,6 +54,8 @@ type Fault struct {
 	// Line counts from 1; 0: the finding has no line, for example a wanted zone that is no domain name.
 	Line   int
 	Reason Reason
+	// Ours: the finding is about a wish or a block of ours; else about what is in the Corefile without us.
+	Ours bool
 	// Text says what is wrong and what would be right.
 	Text string
 }
