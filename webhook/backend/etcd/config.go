@@ -16,14 +16,15 @@ import (
 
 // Config says where the records are and how to reach them.
 type Config struct {
-	Endpoints    []string        `yaml:"endpoints"    name:"endpoints"     help:"URLs of the etcd servers, http:// or https://." placeholder:"URL"`
-	Prefix       string          `yaml:"prefix"       name:"prefix"        help:"Path of the records, the same as in CoreDNS's etcd plugin; one segment." default:"/skydns"`
-	Username     string          `yaml:"username"     name:"username"      help:"User of etcd, where its authentication is on." placeholder:"USER"`
-	Password     string          `yaml:"password"     name:"password"      help:"Password of the user." placeholder:"PASSWORD"`
-	PasswordFile string          `yaml:"passwordFile" name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
-	TLS          clienttls.Files `yaml:"tls"          embed:""             prefix:"tls-"`
-	Timeout      time.Duration   `yaml:"timeout"      name:"timeout"       help:"Longest wait for one answer of etcd." default:"5s"`
-	DefaultTTL   time.Duration   `yaml:"defaultTTL"   name:"default-ttl"   help:"TTL of records that ask for none." default:"5m"`
+	Endpoints     []string        `yaml:"endpoints"    name:"endpoints"     help:"URLs of the etcd servers, http:// or https://." placeholder:"URL"`
+	Prefix        string          `yaml:"prefix"       name:"prefix"        help:"Path of the records, the same as in CoreDNS's etcd plugin; one segment." default:"/skydns"`
+	Username      string          `yaml:"username"     name:"username"      help:"User of etcd, where its authentication is on." placeholder:"USER"`
+	Password      string          `yaml:"password"     name:"password"      help:"Password of the user." placeholder:"PASSWORD"`
+	PasswordFile  string          `yaml:"passwordFile" name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
+	TLS           clienttls.Files `yaml:"tls"          embed:""             prefix:"tls-"`
+	WildcardLabel string          `yaml:"wildcardLabel" name:"wildcard-label" help:"Label under which wildcards stand in etcd, for a CoreDNS that is told to look there; without it they are refused." placeholder:"_wildcard"`
+	Timeout       time.Duration   `yaml:"timeout"      name:"timeout"       help:"Longest wait for one answer of etcd." default:"5s"`
+	DefaultTTL    time.Duration   `yaml:"defaultTTL"   name:"default-ttl"   help:"TTL of records that ask for none." default:"5m"`
 }
 
 // The values of settings that are left out.
@@ -66,6 +67,9 @@ func (c Config) Validate() error {
 	errs = append(errs, setting.Under("tls", c.TLS.Validate()))
 	if c.TLS != (clienttls.Files{}) && len(c.Endpoints) > 0 && strings.HasPrefix(c.Endpoints[0], "http://") {
 		wrong("tls", "", "want https:// endpoints for these settings to have an effect")
+	}
+	if l := c.WildcardLabel; l != "" && (l[0] != '_' || len(l) < 2 || len(l) > 63 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "") {
+		wrong("wildcardLabel", l, "want a label that is no host's name: it begins with an underscore, for example _wildcard")
 	}
 	if c.Timeout < 0 {
 		wrong("timeout", c.Timeout.String(), "want a positive duration, for example 5s")

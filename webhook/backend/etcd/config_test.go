@@ -34,6 +34,9 @@ func TestValidateNamesEveryWrongSetting(t *testing.T) {
 		"user without password":  {etcd.Config{Endpoints: ok, Username: "u"}, []string{"password"}},
 		"half a certificate":     {etcd.Config{Endpoints: []string{"https://a:1"}, TLS: clienttls.Files{CertFile: "c"}}, []string{"tls.keyFile"}},
 		"TLS for http":           {etcd.Config{Endpoints: ok, TLS: clienttls.Files{CAFile: "ca"}}, []string{"tls"}},
+		"wildcards":              {etcd.Config{Endpoints: ok, WildcardLabel: "_wildcard"}, nil},
+		"wildcards at a host":    {etcd.Config{Endpoints: ok, WildcardLabel: "wildcard"}, []string{"wildcardLabel"}},
+		"wildcards at two":       {etcd.Config{Endpoints: ok, WildcardLabel: "_a.b"}, []string{"wildcardLabel"}},
 		"all at once":            {etcd.Config{Prefix: "x", Timeout: -1, DefaultTTL: 1}, []string{"endpoints", "prefix", "timeout", "defaultTTL"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -77,7 +77,7 @@ func (b *Backend) zone(name string) *zone {
 	defer b.mu.Unlock()
 	z := b.zones[name]
 	if z == nil {
-		z = newZone(b.life, layout{prefix: b.cfg.Prefix, zone: name}, b.log)
+		z = newZone(b.life, layout{prefix: b.cfg.Prefix, zone: name, wildcard: b.cfg.WildcardLabel}, b.log)
 		b.zones[name] = z
 	}
 	return z

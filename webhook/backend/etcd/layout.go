@@ -12,6 +12,7 @@ import (
 //	/skydns/org/example/www/$a-4jq2m0c8vt       www.example.org A
 //	/skydns/org/example/dns/apex/$a-0f8k2m1s7a  example.org A, where CoreDNS looks for a zone's own addresses
 //	/skydns/org/example/apps/$                  the guard of apps.example.org
+//	/skydns/org/example/apps/_wildcard/$a-…     *.apps.example.org A, where that label stands for the star
 //	/skydns/arpa/in-addr/192/0/2/1              1.2.0.192.in-addr.arpa PTR, which CoreDNS only finds at the exact key
 //
 // An id is made of the type and a hash of the value, so that writing a value twice writes one key and
@@ -28,6 +29,10 @@ const (
 type layout struct {
 	prefix string // "/skydns"
 	zone   string // canonical
+
+	// wildcard is the label that stands for the star of *.example.org in keys: CoreDNS takes a star for a
+	// question about all names. Without it there are no wildcards.
+	wildcard string
 }
 
 // path is the key of a name: "/skydns/org/example/www".
@@ -38,6 +43,9 @@ func (l layout) appendPath(dst []byte, name string) []byte {
 	for end := len(name); end > 0; {
 		start := strings.LastIndexByte(name[:end], '.') + 1
 		dst = append(dst, '/')
+		if start == 0 && l.wildcard != "" && name[:end] == "*" {
+			return append(dst, l.wildcard...)
+		}
 		dst = append(dst, name[start:end]...)
 		end = start - 1
 	}
@@ -140,8 +148,24 @@ func (l layout) position(key string) (name, id string, ok bool) {
 		b = append(b, rest[start:end]...)
 		end = start - 1
 	}
-	name = string(b)
+	name = l.meant(string(b))
 	return name, id, backend.InZone(name, l.zone)
+}
+
+// meant is the name of the records at the path that spells it: a wildcard's has a star.
+func (l layout) meant(spelt string) string {
+	if rest, found := strings.CutPrefix(spelt, l.wildcard+"."); found && l.wildcard != "" && backend.InZone(rest, l.zone) {
+		return "*." + rest
+	}
+	return spelt
+}
+
+// spelt is the name as its path spells it, which is the one CoreDNS looks for.
+func (l layout) spelt(name string) string {
+	if rest, found := strings.CutPrefix(name, "*."); found && l.wildcard != "" {
+		return l.wildcard + "." + rest
+	}
+	return name
 }
 
 // reverse reports whether the name lies in the tree of addresses, where a host is a PTR.

@@ -16,11 +16,14 @@ import (
 
 const testZone = "example.org"
 
-var testLayout = layout{prefix: "/skydns", zone: testZone}
+var testLayout = layout{prefix: "/skydns", zone: testZone, wildcard: "_wildcard"}
+
+// testConfig is one under which everything is possible.
+func testConfig() Config { return Config{WildcardLabel: testLayout.wildcard}.withDefaults() }
 
 // names draws names of the zone, also such that look like ids and like CoreDNS's own.
 func names() *rapid.Generator[string] {
-	label := rapid.OneOf(rapid.StringMatching(`[a-z0-9_]([a-z0-9-]{0,8}[a-z0-9])?`), rapid.SampledFrom([]string{"dns", "apex", "ns", "a-0123456789", "xn--mnchen-3ya"}))
+	label := rapid.OneOf(rapid.StringMatching(`[a-z0-9_]([a-z0-9-]{0,8}[a-z0-9])?`), rapid.SampledFrom([]string{"dns", "apex", "ns", "a-0123456789", "xn--mnchen-3ya", "*", "a-*", "_wildcard"}))
 	return rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(append(rapid.SliceOfN(label, 0, 4).Draw(t, "labels"), testZone), ".")
 	})
@@ -28,7 +31,7 @@ func names() *rapid.Generator[string] {
 
 // sets draws RRsets that Limits accepts.
 func sets() *rapid.Generator[backend.RRset] {
-	limits := limitsOf(Config{}.withDefaults())
+	limits := limitsOf(testConfig())
 	return rapid.Custom(func(t *rapid.T) backend.RRset {
 		number := func() uint16 { return rapid.Uint16().Draw(t, "number") }
 		address := func(bytes int) string {
@@ -119,6 +122,8 @@ func TestKeys(t *testing.T) {
 		{"example.org", "TXT", `a"b`, "/skydns/org/example/$txt-", `{"text":"a\"b","ttl":60,"targetstrip":1,"group":"example.org"}`},
 		{"www.example.org", "CNAME", "lb.example.net", "/skydns/org/example/www/$cname-", `{"host":"lb.example.net","port":-1,"priority":-1,"ttl":60,"targetstrip":1,"group":"www.example.org"}`},
 		{"www.example.org", "MX", "0 mail.example.org", "/skydns/org/example/www/$mx-", `{"host":"$mx.mail.example.org","port":-1,"priority":65536,"mail":true,"ttl":60,"targetstrip":1,"group":"www.example.org"}`},
+		{"*.apps.example.org", "A", "192.0.2.1", "/skydns/org/example/apps/_wildcard/$a-", `{"host":"192.0.2.1","port":-1,"priority":-1,"ttl":60,"targetstrip":1,"group":"_wildcard.apps.example.org"}`},
+		{"*.example.org", "fill", "1 -7", "/skydns/org/example/_wildcard/$fill-", `{"host":"_wildcard.example.org","port":-1,"priority":1,"weight":-7,"ttl":60,"targetstrip":1,"group":"_wildcard.example.org"}`},
 		{"_sip.example.org", "SRV", "1 0 443 .", "/skydns/org/example/_sip/$srv-", `{"host":".","port":443,"priority":1,"weight":65536,"ttl":60,"group":"_sip.example.org"}`},
 		{"_sip.example.org", "fill", "1 -7", "/skydns/org/example/_sip/$fill-", `{"host":"_sip.example.org","port":-1,"priority":1,"weight":-7,"ttl":60,"targetstrip":1,"group":"_sip.example.org"}`},
 	} {
@@ -256,8 +261,9 @@ func FuzzRead(f *testing.F) {
 	f.Add("/skydns/org/example/www/0badcafe", []byte(`{"host":"192.0.2.1","text":"\"heritage\"","targetstrip":1}`))
 	f.Add("/skydns/org/example/dns/apex/$a-0123456789", []byte(`{"host":"::1","targetstrip":3}`))
 	f.Add("/skydns/org/example/$", []byte(`{"host":"example.org","port":-1}`))
+	f.Add("/skydns/org/example/_wildcard/0badcafe", []byte(`{"host":"::1","targetstrip":1}`))
 	f.Add("/skydns/org/example//", []byte(`{"host":".","mail":true,"targetstrip":9}`))
-	limits := limitsOf(Config{}.withDefaults())
+	limits := limitsOf(testConfig())
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		got, err := testLayout.read(key, value, 1)
 		if err != nil || got.guard {
@@ -277,4 +283,32 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Wildcards are refused unless there is a label to keep them under, and then that label is nobody's.
+func TestWildcardsNeedTheirLabel(t *testing.T) {
+	record := func(name, typ, value string) backend.RRset {
+		return backend.RRset{Key: backend.Key{Name: name, Type: typ}, Values: []string{value}}
+	}
+	for _, tt := range []struct {
+		zone     string
+		set      backend.RRset
+		off, on  bool // whether it can be stored without the label, and with it
+		contains string
+	}{
+		{testZone, record("*.apps.example.org", "A", "192.0.2.1"), false, true, ""},
+		{testZone, record("*.example.org", "CNAME", "apps.example.org"), false, true, ""},
+		{testZone, record("a.*.example.org", "A", "192.0.2.1"), false, false, "any"},
+		{testZone, record("*.any.example.org", "A", "192.0.2.1"), false, false, "any"},
+		{testZone, record("_wildcard.apps.example.org", "A", "192.0.2.1"), true, false, "stands for the star"},
+		{testZone, record("a._wildcard.example.org", "TXT", "x"), true, false, "stands for the star"},
+		{testZone, record("a-*.apps.example.org", "TXT", "owner"), true, true, ""},
+		{"2.0.192.in-addr.arpa", record("*.2.0.192.in-addr.arpa", "PTR", "www.example.org"), false, false, "no wildcards"},
+	} {
+		off := limitsOf(Config{}.withDefaults()).Check(tt.zone, tt.set)
+		on := limitsOf(testConfig()).Check(tt.zone, tt.set)
+		if (off == nil) != tt.off || (on == nil) != tt.on || on != nil && !strings.Contains(on.Error(), tt.contains) {
+			t.Errorf("%s: without the label %v, with it %v", tt.set.Key, off, on)
+		}
+	}
 }

@@ -29,8 +29,9 @@ func limitsOf(cfg Config) backend.Limits {
 		MaxText:    maxText,
 		// A unit of up to 128 keys changes in one transaction. A larger one changes in several: first
 		// all that is added, then what goes.
-		Atomic: backend.AtomicUnit,
-		Refuse: refuse,
+		Atomic:   backend.AtomicUnit,
+		Wildcard: cfg.WildcardLabel != "",
+		Refuse:   cfg.refuse,
 	}
 }
 
@@ -38,9 +39,17 @@ func limitsOf(cfg Config) backend.Limits {
 const maxText = 60_000
 
 // refuse says why CoreDNS could not answer for the RRset, or would answer something else.
-func refuse(zone string, r backend.RRset) error {
+func (c Config) refuse(zone string, r backend.RRset) error {
 	labels := strings.Split(r.Name, ".")
+	wild := c.WildcardLabel != "" && labels[0] == "*"
+	if wild {
+		labels = labels[1:]
+	}
 	switch {
+	case wild && reverse(r.Name):
+		return fmt.Errorf("the addresses of in-addr.arpa and ip6.arpa have no wildcards: CoreDNS finds PTR records at their own name only")
+	case c.WildcardLabel != "" && slices.Contains(labels, c.WildcardLabel):
+		return fmt.Errorf("the label %s stands for the star of a wildcard in etcd", c.WildcardLabel)
 	case slices.Contains(labels, "any"), slices.Contains(labels, "*"):
 		return fmt.Errorf("CoreDNS takes the label any, like *, for a question about all names below")
 	case strings.Contains(r.Name, "/"):

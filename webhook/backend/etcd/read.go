@@ -119,6 +119,7 @@ func (l layout) owner(name, id string, s *service) string {
 			}
 			name = name[dot+1:]
 		}
+		name = l.meant(name)
 	}
 	if s.Host != "" && strings.HasSuffix(name, l.zone) {
 		if at := name[:len(name)-len(l.zone)]; at == "apex.dns." || id == "" && s.TargetStrip == 0 && strings.HasSuffix(at, ".apex.dns.") && strings.Count(at, ".") == 3 {

@@ -89,7 +89,7 @@ func TestReplicaFollows(t *testing.T) {
 
 // After a plan the store holds what was asked for, in keys of ours only, and the same plan is idle.
 func TestPlanReachesItsGoal(t *testing.T) {
-	limits := limitsOf(Config{}.withDefaults())
+	limits := limitsOf(testConfig())
 	rapid.Check(t, func(t *rapid.T) {
 		s := store{}
 		standing := map[backend.Key]backend.RRset{}
@@ -146,7 +146,7 @@ func TestPlanHealsKeysOfOthers(t *testing.T) {
 		"/skydns/org/example/api/2badcafe": `{"host":"192.0.2.3","ttl":60,"targetstrip":1}`,
 	}
 	www := backend.RRset{Key: backend.Key{Name: "www.example.org", Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.1", "192.0.2.2"}}
-	p, refused := s.replica().plan([]backend.Change{{Old: &www, New: &www}}, 1, limitsOf(Config{}.withDefaults()))
+	p, refused := s.replica().plan([]backend.Change{{Old: &www, New: &www}}, 1, limitsOf(testConfig()))
 	if refused != nil {
 		t.Fatal(refused.err)
 	}
@@ -167,7 +167,7 @@ func TestPlanHealsKeysOfOthers(t *testing.T) {
 
 // A large unit that was interrupted carries on; a small one that stands otherwise is a conflict.
 func TestPlanOfAnInterruptedUnit(t *testing.T) {
-	limits := limitsOf(Config{}.withDefaults())
+	limits := limitsOf(testConfig())
 	for _, tt := range []struct {
 		values int
 		want   bool

@@ -44,7 +44,9 @@ const (
 
 // service is what has to be stored for CoreDNS to answer with the record. The value is canonical.
 func (l layout) service(name string, t rrType, value string, ttl uint32) (service, error) {
-	s := service{Host: value, Port: unset, Priority: unset, TTL: ttl, TargetStrip: l.strip(name, t), Group: name}
+	strip := l.strip(name, t)
+	name = l.spelt(name)
+	s := service{Host: value, Port: unset, Priority: unset, TTL: ttl, TargetStrip: strip, Group: name}
 	switch t {
 	case typeTXT:
 		text, err := escapeText(value)
