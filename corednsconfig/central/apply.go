@@ -49,7 +49,7 @@ func Enable(ctx context.Context, auth clientv3.Auth, rootPassword string) (bool,
 		return false, err
 	}
 	a := applier{Auth: auth, ctx: ctx}
-	if err := a.exists("role "+root, rpctypes.ErrRoleAlreadyExist, func() error { _, err := auth.RoleAdd(ctx, root); return err }); err != nil {
+	if _, err := a.exists("role "+root, rpctypes.ErrRoleAlreadyExist, func() error { _, err := auth.RoleAdd(ctx, root); return err }); err != nil {
 		return false, err
 	}
 	if err := a.user(root, rootPassword); err != nil {
@@ -108,7 +108,7 @@ func (a *applier) prune(l Landscape, roles []Role) error {
 
 // role makes the role grant exactly what it should.
 func (a *applier) role(r Role) error {
-	err := a.exists("role "+r.Name, rpctypes.ErrRoleAlreadyExist, func() error { _, err := a.RoleAdd(a.ctx, r.Name); return err })
+	_, err := a.exists("role "+r.Name, rpctypes.ErrRoleAlreadyExist, func() error { _, err := a.RoleAdd(a.ctx, r.Name); return err })
 	if err != nil {
 		return err
 	}
@@ -139,15 +139,17 @@ func (a *applier) role(r Role) error {
 
 // user makes the user have this password and no role but the one of its name.
 func (a *applier) user(name, password string) error {
-	err := a.exists("user "+name, rpctypes.ErrUserAlreadyExist, func() error {
+	added, err := a.exists("user "+name, rpctypes.ErrUserAlreadyExist, func() error {
 		_, err := a.UserAddWithOptions(a.ctx, name, password, &clientv3.UserAddOptions{NoPassword: password == ""})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.password(name, password); err != nil {
-		return err
+	if !added {
+		if err := a.password(name, password); err != nil {
+			return err
+		}
 	}
 	stands, err := a.UserGet(a.ctx, name)
 	if err != nil {
@@ -193,17 +195,17 @@ func (a *applier) password(name, password string) error {
 	return nil
 }
 
-// exists adds what is not there yet.
-func (a *applier) exists(what string, there error, add func() error) error {
+// exists adds what is not there yet, and reports whether it did.
+func (a *applier) exists(what string, there error, add func() error) (bool, error) {
 	err := add()
 	if is(err, there) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("add %s: %w", what, err)
+		return false, fmt.Errorf("add %s: %w", what, err)
 	}
 	a.did("added %s", what)
-	return nil
+	return true, nil
 }
 
 // is compares with one of the errors etcd defines, also before the client translated it.

@@ -45,11 +45,11 @@ func (f *file) zones(l Landscape, s Server) {
 	f.lineIf(s.Reload, "reload")
 	f.line("loadbalance")
 	if len(next) > 0 {
-		f.line("# A question for a wildcard itself gets its records, not those of all names.")
-		f.line(`rewrite name regex ^\*\.(.+)\.$ %s.{1} answer auto`, WildcardLabel)
+		f.line("# The etcd plugin takes these labels for a question about all names; the wildcard is what they can mean.")
+		f.line(`rewrite name regex ^(?:\*|any)\.(.+)\.$ %s.{1} answer auto`, WildcardLabel)
 	}
 	f.cache(s)
-	f.line("# The etcd plugin would answer these two labels with all that stands below the name.")
+	f.line("# Where they stand elsewhere there is no such name.")
 	f.open("template IN ANY %s", strings.Join(l.Zones, " "))
 	f.line(`match (^|\.)(any|\*)\.`)
 	f.line("rcode NXDOMAIN")
