@@ -29,10 +29,10 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table)
+demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes)
 	$(call say,the demo)
 	@cd e2e && go build -o ../bin/demo ./demo
-	@exec bin/demo $(if $(ONCE),-once)
+	@exec bin/demo $(if $(WAN),-wan) $(if $(ONCE),-once)
 
 .PHONY: test
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
@@ -58,6 +58,7 @@ e2e: tools packages build ## Tests on real API server, etcd, CoreDNS, BIND, Knot
 .PHONY: demo-once
 demo-once:
 	@$(MAKE) demo ONCE=1
+	@$(MAKE) demo ONCE=1 WAN=1
 
 .PHONY: check
 check: .tools/$(LINT) ## Format, lint, import rules, tidiness
@@ -74,6 +75,10 @@ fmt: .tools/$(LINT) ## Format the code
 .PHONY: generate
 generate: ## Write the generated documentation anew
 	@go generate ./...
+
+.PHONY: screenshots
+screenshots: packages ## Draw the pictures in docs/images anew
+	@cd e2e && go test -count=1 -run TestTheDocumentationShowsTodaysPage ./page -screenshots
 
 FUZZTIME ?= 30s
 .PHONY: fuzz

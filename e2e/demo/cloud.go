@@ -29,21 +29,26 @@ type cloud struct{ api *stack.APIServer }
 // needs no informers.
 func (c cloud) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		for _, kind := range []struct {
-			resource schema.GroupVersionResource
-			status   func(*unstructured.Unstructured) map[string]any
-		}{
-			{schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}, ingressStatus},
-			{schema.GroupVersionResource{Version: "v1", Resource: "services"}, serviceStatus},
-			{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}, gatewayStatus},
-			{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}, routeStatus},
-		} {
-			c.fill(ctx, kind.resource, kind.status)
-		}
+		c.look(ctx)
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):
 		}
+	}
+}
+
+// look fills in the statuses that are missing now.
+func (c cloud) look(ctx context.Context) {
+	for _, kind := range []struct {
+		resource schema.GroupVersionResource
+		status   func(*unstructured.Unstructured) map[string]any
+	}{
+		{schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}, ingressStatus},
+		{schema.GroupVersionResource{Version: "v1", Resource: "services"}, serviceStatus},
+		{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}, gatewayStatus},
+		{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}, routeStatus},
+	} {
+		c.fill(ctx, kind.resource, kind.status)
 	}
 }
 

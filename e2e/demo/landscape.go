@@ -28,27 +28,29 @@ type landscape struct {
 	broken           chan error    // says which of them ended without being asked to
 }
 
+// hubAndSpoke is the main job.
+func hubAndSpoke(dir string) (string, scene) {
+	return "one external-dns, one webhook, two audiences", newLandscape(dir)
+}
+
 func newLandscape(dir string) *landscape {
 	return &landscape{Stack: stack.New(dir), broken: make(chan error, 1)}
 }
 
+func (l *landscape) ended() <-chan error { return l.broken }
+
 // start brings everything up, one visible step after the other.
 func (l *landscape) start(ctx context.Context, out *screen) error {
-	steps := []struct {
-		what string
-		do   func(context.Context) error
-	}{
+	err := out.steps(ctx, []step{
 		{"build the webhook from this checkout", l.build},
 		{"kube-apiserver with RBAC: the spoke's cluster", l.startCluster},
 		{"BIND: the public DNS of example.org", l.startPublic},
 		{"etcd and CoreDNS: the internal DNS of example.org", l.startInternal},
 		{"spokedns webhook: two views, its own read-only identity", l.startWebhook},
 		{"external-dns v0.21, as its project ships it", l.startExternalDNS},
-	}
-	for _, s := range steps {
-		if err := out.step(s.what, func() error { return s.do(ctx) }); err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	go cloud{l.api}.run(ctx)
 	l.watch(ctx)
@@ -109,6 +111,15 @@ func (l *landscape) watch(ctx context.Context) {
 			}
 		}()
 	}
+}
+
+// play tells the story and shows the answers.
+func (l *landscape) play(ctx context.Context, out *screen) (bool, error) {
+	rows, err := l.tell(ctx, out)
+	if err != nil {
+		return false, err
+	}
+	return show(out, rows), nil
 }
 
 // row is a line of the story with what was seen.

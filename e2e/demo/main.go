@@ -1,6 +1,7 @@
 // Command demo owns a newcomer's first five minutes: it starts a small hub-and-spoke landscape on
 // loopback, deploys a few samples, shows who is answered what, and leaves everything running to be
-// tried. With -once it ends after the table, successfully only if every answer is right.
+// tried. With -once it ends after the table, successfully only if every answer is right. With -wan it shows
+// a site whose address changes instead.
 package main
 
 import (
@@ -15,9 +16,14 @@ import (
 
 func main() {
 	once := flag.Bool("once", os.Getenv("ONCE") != "", "end after the table; the exit status says whether every answer is right")
+	wan := flag.Bool("wan", os.Getenv("WAN") != "", "show a site whose address changes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, newScreen(os.Stdout), *once)
+	begin := hubAndSpoke
+	if *wan {
+		begin = changingSite
+	}
+	err := run(ctx, newScreen(os.Stdout), *once, begin)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -35,28 +41,40 @@ func main() {
 // errWrong says that the table, which everybody saw, holds a wrong answer.
 var errWrong = errors.New("not every answer is right")
 
-func run(ctx context.Context, out *screen, once bool) (err error) {
-	out.printf("\n  %s  one external-dns, one webhook, two audiences\n\n", out.bold("spokedns"))
+// scene is something to be shown.
+type scene interface {
+	// start brings everything up, one visible step after the other.
+	start(ctx context.Context, out *screen) error
+	// play shows what happens, and says whether all of it is right.
+	play(ctx context.Context, out *screen) (right bool, err error)
+	// invite says how to go on.
+	invite(out *screen)
+	// ended tells of a part that ended without being asked to.
+	ended() <-chan error
+	Close()
+}
+
+func run(ctx context.Context, out *screen, once bool, begin func(dir string) (title string, s scene)) (err error) {
 	dir, err := os.MkdirTemp("", "spokedns-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	title, l := begin(dir)
+	out.printf("\n  %s  %s\n\n", out.bold("spokedns"), title)
 
 	// The cloud stops before the parts end, whatever the reason.
 	ctx, cancel := context.WithCancel(ctx)
-	l := newLandscape(dir)
 	defer l.Close()
 	defer cancel()
 
 	if err := l.start(ctx, out); err != nil {
 		return err
 	}
-	rows, err := l.tell(ctx, out)
+	right, err := l.play(ctx, out)
 	if err != nil {
 		return err
 	}
-	right := show(out, rows)
 	if once {
 		if !right {
 			return errWrong
@@ -66,7 +84,7 @@ func run(ctx context.Context, out *screen, once bool) (err error) {
 	l.invite(out)
 	select {
 	case <-ctx.Done():
-	case err = <-l.broken:
+	case err = <-l.ended():
 	}
 	out.printf("\n  Ending everything …")
 	cancel()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -36,6 +37,22 @@ func (s *screen) dim(text string) string   { return s.paint("2", text) }
 func (s *screen) red(text string) string   { return s.paint("31", text) }
 func (s *screen) green(text string) string { return s.paint("32", text) }
 
+// step is something that takes a while.
+type step struct {
+	what string
+	do   func(context.Context) error
+}
+
+// steps shows them, one after the other.
+func (s *screen) steps(ctx context.Context, all []step) error {
+	for _, one := range all {
+		if err := s.step(one.what, func() error { return one.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // step shows a line while do runs and how long it took when it is done.
 func (s *screen) step(what string, do func() error) error {
 	if s.terminal {
@@ -50,7 +67,7 @@ func (s *screen) step(what string, do func() error) error {
 	if s.terminal {
 		s.printf("\r\x1b[K")
 	}
-	s.printf("  %s %-60s %s\n", mark, what, s.dim(fmt.Sprintf("%5.1f s", time.Since(began).Seconds())))
+	s.printf("  %s %-66s %s\n", mark, what, s.dim(fmt.Sprintf("%5.1f s", time.Since(began).Seconds())))
 	return err
 }
 

@@ -11,9 +11,9 @@ import (
 
 const thirdWAN4 = "149.112.112.10"
 
-// oncePerHour is an external-dns that looks when it starts and not again while a test runs: what changes
+// rarely is an external-dns that looks when it starts and not again while a test runs: what changes
 // afterwards was not its doing.
-const oncePerHour = time.Hour
+const rarely = time.Hour
 
 // hundredHosts is an Ingress with a hundred hosts.
 func hundredHosts(number int) ingress {
@@ -48,7 +48,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		other.apply(ingress{name: "theirs", class: "nginx", hosts: []string{"theirs"}, at: []string{"10.1.0.10"}})
 		other.wan(firstWAN4, "", time.Now())
 		other.atWAN(home.backend(s), "failover: false\n")
-		other.startExternalDNS(stack.ExternalDNSConfig{Owner: "other", Interval: oncePerHour})
+		other.startExternalDNS(stack.ExternalDNSConfig{Owner: "other", Interval: rarely})
 		dns.answers("theirs", "A", firstWAN4)
 
 		s.wan(firstWAN4, "", time.Now())
@@ -59,7 +59,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		for i := range names / 100 {
 			s.apply(hundredHosts(i))
 		}
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Interval: oncePerHour})
+		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Interval: rarely})
 		last := fmt.Sprintf("shop%d", names-1)
 		for _, host := range []string{"shop0", last, "admin"} {
 			dns.answers(host, "A", firstWAN4)
@@ -83,7 +83,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		// Everything starts anew: external-dns finds nothing to do, and the next change is followed as well.
 		s.dns.Stop()
 		s.webhook.Kill()
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Name: "external-dns-again", Interval: oncePerHour})
+		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Name: "external-dns-again", Interval: rarely})
 		s.looked(1, 0)
 		if l := s.loops(); l.Applies != 0 {
 			t.Errorf("after the failover external-dns had %g changes to make, want none", l.Applies)

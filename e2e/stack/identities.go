@@ -20,16 +20,16 @@ func (a *APIServer) ExternalDNSIdentity(ctx context.Context) (string, error) {
 	})
 }
 
-// WebhookIdentity makes the user our webhook runs as: it reads what can claim a name and nothing else.
-// It returns the path of its kubeconfig file.
-func (a *APIServer) WebhookIdentity(ctx context.Context) (string, error) {
+// WebhookIdentity makes the user our webhook runs as: it reads what can claim a name, and may do nothing else
+// but what is given besides. It returns the path of its kubeconfig file.
+func (a *APIServer) WebhookIdentity(ctx context.Context, besides ...rbacv1.PolicyRule) (string, error) {
 	read := []string{"get", "list", "watch"}
-	return a.Identity(ctx, "spokedns-webhook", []rbacv1.PolicyRule{
+	return a.Identity(ctx, "spokedns-webhook", append([]rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: read},
 		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "ingressclasses"}, Verbs: read},
 		{APIGroups: []string{"gateway.networking.k8s.io"}, Verbs: read, Resources: []string{
 			"gateways", "listenersets", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes",
 		}},
 		{APIGroups: []string{"externaldns.k8s.io"}, Resources: []string{"dnsendpoints"}, Verbs: read},
-	})
+	}, besides...))
 }
