@@ -54,7 +54,7 @@ func writable(err error) error {
 }
 
 // cgroupHierarchies finds where control groups can be made: the one root of version 2, or every
-// controller's of version 1.
+// controller's of version 1, and with them version 2's without controllers, which runc uses too.
 func cgroupHierarchies() (dirs []string, unified bool, err error) {
 	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
 		return []string{cgroupRoot}, true, nil
@@ -66,7 +66,7 @@ func cgroupHierarchies() (dirs []string, unified bool, err error) {
 	for _, e := range entries {
 		dir := filepath.Join(cgroupRoot, e.Name())
 		// Two controllers may share one hierarchy; the second name is a symbolic link and no directory.
-		if _, err := os.Stat(filepath.Join(dir, "tasks")); e.IsDir() && err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); e.IsDir() && err == nil {
 			dirs = append(dirs, dir)
 		}
 	}

@@ -247,17 +247,30 @@ func (c *Cluster) Exec(ctx context.Context, argv ...string) (string, error) {
 // Import makes the images known to the cluster, where pods find them by their references.
 func (c *Cluster) Import(ctx context.Context, images ...Image) error {
 	for _, image := range images {
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(image.Write(w)) }()
-		cmd := c.Command(ctx, "ctr", "--namespace", "k8s.io", "images", "import", "-")
-		cmd.Stdin = r
-		_, err := output(cmd)
-		r.Close()
-		if err != nil {
+		if err := c.importOne(ctx, image); err != nil {
 			return fmt.Errorf("import image %s: %w", image.Ref, err)
 		}
 	}
 	return nil
+}
+
+func (c *Cluster) importOne(ctx context.Context, image Image) error {
+	r, w := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := image.Write(w)
+		w.CloseWithError(err)
+		written <- err
+	}()
+	cmd := c.Command(ctx, "ctr", "--namespace", "k8s.io", "images", "import", "-")
+	cmd.Stdin = r
+	_, err := output(cmd)
+	r.Close()
+	// What ctr says of half an image helps nobody when the image could not be written.
+	if writing := <-written; writing != nil && !errors.Is(writing, io.ErrClosedPipe) {
+		return writing
+	}
+	return err
 }
 
 // PrintLogs writes the last n lines of every component of the cluster that works, or worked, in dir.

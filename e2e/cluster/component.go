@@ -122,14 +122,14 @@ func (c *Cluster) run(ctx context.Context, name Component, d *daemon) error {
 	if d.ready == nil {
 		return nil
 	}
-	if err := c.await(ctx, d.done, d.ready); err != nil {
+	if err := await(ctx, d.done, d.ready); err != nil {
 		return fmt.Errorf("%s is not ready: %w", name, err)
 	}
 	return nil
 }
 
 // await repeats the check until it succeeds, the process ends, or a minute has passed.
-func (c *Cluster) await(ctx context.Context, ended <-chan struct{}, check func(context.Context) error) error {
+func await(ctx context.Context, ended <-chan struct{}, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"strings"
 
 	"github.com/spokedns/spokedns/e2e/stack"
@@ -41,9 +42,19 @@ func (c *Cluster) applyDNS(ctx context.Context) error {
 	return err
 }
 
-// dnsReady waits for every replica. (That a Deployment is Available says nothing here: kubeadm allows one
-// of two to be missing.)
+// dnsReady waits for every replica, and then for the Service: kube-proxy learns of them a moment later.
+// (That a Deployment is Available says nothing here: kubeadm allows one of two to be missing.)
 func (c *Cluster) dnsReady(ctx context.Context) error {
 	_, err := c.Kubectl(ctx, "", "--namespace", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
-	return err
+	if err != nil {
+		return err
+	}
+	want := c.ServiceCIDR.Addr().Next().String()
+	return await(ctx, nil, func(ctx context.Context) error {
+		out, err := c.Exec(ctx, "dig", "+short", "+time=1", "+tries=1", "@"+c.DNSIP.String(), "kubernetes.default.svc."+Domain)
+		if err == nil && strings.TrimSpace(out) != want {
+			err = fmt.Errorf("kubernetes.default.svc.%s: got %q, want %s", Domain, strings.TrimSpace(out), want)
+		}
+		return err
+	})
 }

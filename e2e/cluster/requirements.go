@@ -29,7 +29,7 @@ func requirements() error {
 		}
 	}
 	for _, p := range [][2]string{
-		{"nsenter", "util-linux"}, {"mount", "mount"}, {"ip", "iproute2"}, {"go", "golang-go"},
+		{"nsenter", "util-linux"}, {"mount", "mount"}, {"ip", "iproute2"}, {"dig", "bind9-dnsutils"}, {"go", "golang-go"},
 		{"containerd", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"}, {"iptables", "iptables"}, {"nft", "nftables"},
 	} {
 		if _, err := stack.System(p[0], p[1]); err != nil {
