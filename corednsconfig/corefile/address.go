@@ -74,8 +74,8 @@ func canonical(zone string) string {
 // reverseZones is name itself, or, if it is a CIDR, the reverse zones that make it up: CoreDNS rounds up to whole octets
 // (RFC 1035 §3.5) or nibbles (RFC 3596 §2.5).
 func reverseZones(name string) ([]string, error) {
-	_, network, err := net.ParseCIDR(name)
-	if err != nil {
+	_, network, _ := net.ParseCIDR(name)
+	if network == nil {
 		return []string{name}, nil
 	}
 	if name[0] == ':' || name[0] == '0' && strings.Contains(name, ":") {

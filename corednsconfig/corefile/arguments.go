@@ -132,7 +132,7 @@ func forwardFault(args []string, v Version) string {
 		if strings.Trim(host, "0123456789.:[]") == "" {
 			return fmt.Sprintf("upstream %q is not an IP address", to)
 		}
-		if why := from(1, 14, 4).why(v); why != "" {
+		if why := from(14, 4).why(v); why != "" {
 			return fmt.Sprintf("upstream %q: a host name %s; want an IP address", to, why)
 		}
 	}
@@ -239,7 +239,7 @@ func serveStaleFault(args []string, v Version) string {
 		return fault
 	}
 	if len(args) > 1 {
-		if why := from(1, 9, 2).why(v); why != "" {
+		if why := from(9, 2).why(v); why != "" {
 			return fmt.Sprintf("mode %q %s", args[1], why)
 		}
 		if mode := strings.ToLower(args[1]); mode != "immediate" && mode != "verify" {
@@ -247,7 +247,7 @@ func serveStaleFault(args []string, v Version) string {
 		}
 	}
 	if len(args) > 2 {
-		if why := from(1, 14, 4).why(v); why != "" {
+		if why := from(14, 4).why(v); why != "" {
 			return fmt.Sprintf("timeout %q %s", args[2], why)
 		}
 		if strings.EqualFold(args[1], "verify") {

@@ -75,7 +75,7 @@ func (f *Fault) Error() string {
 // Faults lists the faults joined in err, in their order. An error of another kind is not among them.
 func Faults(err error) []*Fault {
 	var fault *Fault
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this level's own join is asked for
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []*Fault
 		for _, e := range joined.Unwrap() {
 			all = append(all, Faults(e)...)

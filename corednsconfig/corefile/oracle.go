@@ -28,8 +28,14 @@ func (c *checker) migration(src []byte) {
 			c.add(b, Migration, "corefile-migration would not read this block: %v", err)
 			continue
 		}
+		said := map[string]bool{}
 		for _, n := range notices {
-			c.add(b, Migration, "corefile-migration does not know %s of CoreDNS %s: kubeadm upgrade would stop", strings.TrimSpace(n.Plugin+" "+n.Option), n.Version)
+			what := strings.TrimSpace(n.Plugin + " " + n.Option)
+			if said[what] || c.othersHave(n.Plugin, n.Option) {
+				continue // it would stop without us too
+			}
+			said[what] = true
+			c.add(b, Migration, "corefile-migration does not know %s of CoreDNS %s: kubeadm upgrade would stop", what, n.Version)
 		}
 		migrated, err := migrate(release, latest, text)
 		if err != nil {
@@ -41,6 +47,21 @@ func (c *checker) migration(src []byte) {
 			c.add(b, Migration, "after a migration from CoreDNS %s to %s this block would no longer be known as ours", release, latest)
 		}
 	}
+}
+
+// othersHave reports whether a block that is not ours uses the plugin, and the option if one is named.
+func (c *checker) othersHave(plugin, option string) bool {
+	for i, s := range c.file.servers {
+		if b := c.file.blocks[i]; b.Ours || b.Altered {
+			continue
+		}
+		for _, d := range s.directives {
+			if d.name == plugin && (option == "" || slices.ContainsFunc(d.options(), func(line []token) bool { return line[0].text == option })) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func unsupported(from, to, text string) (notices []migration.Notice, err error) {
