@@ -123,10 +123,19 @@ func Up(ctx context.Context, dir string, opts Options) (*Cluster, error) {
 func (c *Cluster) up(ctx context.Context, opts Options) (err error) {
 	begin := time.Now()
 	step := func(name string) { c.Steps = append(c.Steps, Step{Name: name, After: time.Since(begin)}) }
+	init, err := Program(ctx, c.Dir, "./cluster/pause")
+	if err != nil {
+		return err
+	}
+	images, err := ownImages(init)
+	if err != nil {
+		return err
+	}
+	images = append(images, opts.Images...)
 	if err := sweepCgroups(); err != nil {
 		return err
 	}
-	if c.node, err = newNode(ctx, c.Dir, c.Name, opts.Detached); err != nil {
+	if c.node, err = newNode(ctx, c.Dir, c.Name, init, opts.Detached); err != nil {
 		return err
 	}
 	if c.HostIP, c.NodeIP, err = c.node.connectToHost(ctx, c.ServiceCIDR); err != nil {
@@ -137,42 +146,31 @@ func (c *Cluster) up(ctx context.Context, opts Options) (err error) {
 	}
 	step("node sandbox")
 
-	var control, runtime errgroup.Group
-	control.Go(func() error {
-		if err := c.startEtcd(ctx); err != nil {
-			return err
-		}
-		return c.startAPIServer(ctx)
-	})
+	var control, runtime, rest errgroup.Group
+	defer func() { _, _ = runtime.Wait(), rest.Wait() }() // nothing goes on behind an error
 	runtime.Go(func() error {
 		if err := c.startContainerd(ctx); err != nil {
 			return err
 		}
-		images, err := c.ownImages(ctx)
-		if err != nil {
-			return err
-		}
-		return c.Import(ctx, append(images, opts.Images...)...)
+		return c.Import(ctx, images...)
 	})
+	control.Go(func() error { return c.startEtcd(ctx) })
+	control.Go(func() error { return c.startAPIServer(ctx) })
 	if err := control.Wait(); err != nil {
-		_ = runtime.Wait()
 		return err
 	}
 	step("API server ready")
-	if err := errors.Join(c.startControllerManager(ctx), c.startScheduler(ctx), c.startKubeProxy(ctx)); err != nil {
-		return errors.Join(err, runtime.Wait())
-	}
-	if err := c.applyDNS(ctx); err != nil {
-		return errors.Join(err, runtime.Wait())
+	for _, start := range []func(context.Context) error{c.startControllerManager, c.startScheduler, c.applyDNS} {
+		rest.Go(func() error { return start(ctx) })
 	}
 	if err := runtime.Wait(); err != nil {
 		return err
 	}
 	step("images imported")
-	if err := c.startKubelet(ctx); err != nil {
-		return err
+	for _, start := range []func(context.Context) error{c.startKubelet, c.startKubeProxy} {
+		rest.Go(func() error { return start(ctx) })
 	}
-	if err := c.nodeReady(ctx); err != nil {
+	if err := errors.Join(c.nodeReady(ctx), rest.Wait()); err != nil {
 		return err
 	}
 	step("node ready")

@@ -31,7 +31,7 @@ const (
 // daemon is one running component.
 type daemon struct {
 	argv  []string
-	ready func(context.Context) error // nil: nothing to wait for
+	ready func(context.Context) error
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -47,8 +47,9 @@ func (c *Cluster) startDaemon(ctx context.Context, name Component, ready func(co
 	return c.run(ctx, name, d)
 }
 
-// Restart starts a component again with the arguments it had, and waits until it is ready: etcd, the API
-// server and containerd when they answer, the others at once. One that runs is killed before.
+// Restart starts a component again with the arguments it had, and waits until it says that it is well. One
+// that runs is killed before. Nobody else does: a component that ends, as the kubelet does when it comes
+// up without containerd, stays ended.
 func (c *Cluster) Restart(ctx context.Context, name Component) error {
 	if err := c.Kill(name); err != nil {
 		return err
@@ -119,11 +120,8 @@ func (c *Cluster) run(ctx context.Context, name Component, d *daemon) error {
 	}
 	d.done = make(chan struct{})
 	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(d.cmd, d.done)
-	if d.ready == nil {
-		return nil
-	}
 	if err := await(ctx, d.done, d.ready); err != nil {
-		return fmt.Errorf("%s is not ready: %w", name, err)
+		return fmt.Errorf("%s is not ready: %w; its last words:\n%s", name, err, lastLines(c.logFile(name), 5))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -55,16 +56,16 @@ func (c *Cluster) startAPIServer(ctx context.Context) error {
 }
 
 func (c *Cluster) startControllerManager(ctx context.Context) error {
-	return c.tool(ctx, ControllerManager, nil,
+	return c.tool(ctx, ControllerManager, c.healthy("https", "10257"),
 		"--kubeconfig="+c.kubeconfig(string(ControllerManager)), "--use-service-account-credentials",
 		"--service-account-private-key-file="+c.pki("sa.key"), "--root-ca-file="+c.pki("ca.crt"),
 		"--cluster-signing-cert-file="+c.pki("ca.crt"), "--cluster-signing-key-file="+c.pki("ca.key"),
-		"--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+c.pki(""))
+		"--leader-elect=false", "--bind-address="+c.NodeIP.String(), "--cert-dir="+c.pki(""))
 }
 
 func (c *Cluster) startScheduler(ctx context.Context) error {
-	return c.tool(ctx, Scheduler, nil,
-		"--kubeconfig="+c.kubeconfig(string(Scheduler)), "--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+c.pki(""))
+	return c.tool(ctx, Scheduler, c.healthy("https", "10259"),
+		"--kubeconfig="+c.kubeconfig(string(Scheduler)), "--leader-elect=false", "--bind-address="+c.NodeIP.String(), "--cert-dir="+c.pki(""))
 }
 
 // startContainerd starts containerd with the network plugins' configuration: every pod has a cable to the
@@ -124,6 +125,7 @@ oomScoreAdj: 0
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: %q}}
 authorization: {mode: Webhook}
+healthzBindAddress: %s
 clusterDNS: [%s]
 clusterDomain: %s
 resolvConf: %q
@@ -133,11 +135,11 @@ imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 100Mi, nodefs.available: 0%%, nodefs.inodesFree: 0%%, imagefs.available: 0%%, imagefs.inodesFree: 0%%}
 syncFrequency: 10s # how soon a changed ConfigMap reaches a pod's files
 fileCheckFrequency: 0s
-`, c.node.Cgroup, c.pki("ca.crt"), c.DNSIP, Domain, resolvConf))
+`, c.node.Cgroup, c.pki("ca.crt"), c.NodeIP, c.DNSIP, Domain, resolvConf))
 	if err != nil {
 		return err
 	}
-	return c.tool(ctx, Kubelet, nil, "--config="+path, "--kubeconfig="+c.kubeconfig(string(Kubelet)),
+	return c.tool(ctx, Kubelet, c.healthy("http", "10248"), "--config="+path, "--kubeconfig="+c.kubeconfig(string(Kubelet)),
 		"--hostname-override="+c.Name, "--node-ip="+c.NodeIP.String(), "--root-dir=/var/lib/kubelet")
 }
 
@@ -156,7 +158,18 @@ conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeou
 	if err != nil {
 		return err
 	}
-	return c.tool(ctx, KubeProxy, nil, "--config="+path)
+	return c.tool(ctx, KubeProxy, c.healthy("http", "10256"), "--config="+path)
+}
+
+// healthy asks the /healthz that a daemon serves on the node's address. Its certificate, if it has one, it
+// made itself; nothing secret is said.
+func (c *Cluster) healthy(scheme, port string) func(context.Context) error {
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+		DisableKeepAlives: true,
+	}}
+	where := scheme + "://" + net.JoinHostPort(c.NodeIP.String(), port) + "/healthz"
+	return func(ctx context.Context) error { return answersOK(ctx, client, where) }
 }
 
 // answersOK is a readiness check: a GET of the URL answers 200.

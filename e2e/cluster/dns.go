@@ -18,17 +18,15 @@ const (
 	corednsRef = "registry.k8s.io/coredns/coredns:v1.15.0"
 )
 
-// ownImages are those without which no pod, or no name, is to be had.
-func (c *Cluster) ownImages(ctx context.Context) ([]Image, error) {
-	program, err := Program(ctx, c.Dir, "./cluster/pause")
+// ownImages are those without which no pod, or no name, is to be had. The sandboxes of pods have the same
+// first process as the node.
+func ownImages(init string) ([]Image, error) {
+	pause, err := Scratch(pauseRef, map[string]string{"/pause": init}, []string{"/pause"}, "65535:65535")
 	if err != nil {
 		return nil, err
 	}
-	pause, err := Scratch(pauseRef, map[string]string{"/pause": program}, []string{"/pause"}, "65535:65535")
+	program, err := stack.Tool("coredns")
 	if err != nil {
-		return nil, err
-	}
-	if program, err = stack.Tool("coredns"); err != nil {
 		return nil, err
 	}
 	coredns, err := Scratch(corednsRef, map[string]string{"/coredns": program}, []string{"/coredns"}, "65532:65532")

@@ -37,13 +37,9 @@ type node struct {
 // recordFile holds the node in the working directory, for whoever takes it away.
 const recordFile = "node.json"
 
-// newNode starts a node in dir. A detached one outlives this process.
-func newNode(ctx context.Context, dir, name string, detached bool) (_ *node, err error) {
+// newNode starts a node in dir whose first process is the program init. A detached one outlives this process.
+func newNode(ctx context.Context, dir, name, init string, detached bool) (_ *node, err error) {
 	if err := prepareDir(dir); err != nil {
-		return nil, err
-	}
-	init, err := Program(ctx, dir, "./cluster/pause")
-	if err != nil {
 		return nil, err
 	}
 	n := &node{dir: dir}

@@ -26,6 +26,7 @@ func TestNodeEndsWithItsOwner(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
+	buildInit(t, dir)
 	owner := exec.Command(os.Args[0], "-test.run=^TestNodeEndsWithItsOwner$")
 	owner.Env = append(os.Environ(), ownerDir+"="+dir)
 	owner.Stderr = os.Stderr
@@ -65,7 +66,7 @@ func TestNodeEndsWithItsOwner(t *testing.T) {
 }
 
 func ownNode(t *testing.T, dir string) {
-	n, err := newNode(context.Background(), dir, "owned", false)
+	n, err := newNode(context.Background(), dir, "owned", filepath.Join(dir, "pause"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func ownNode(t *testing.T, dir string) {
 // TestNodeOfAnotherProcess takes a node down that somebody else started.
 func TestNodeOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
-	n, err := newNode(t.Context(), dir, "left", true)
+	n, err := newNode(t.Context(), dir, "left", buildInit(t, dir), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +116,15 @@ func TestWorkingDirectoryThatTheNodeHides(t *testing.T) {
 			t.Errorf("%s: got %v", dir, err)
 		}
 	}
+}
+
+func buildInit(t *testing.T, dir string) string {
+	t.Helper()
+	init, err := Program(t.Context(), dir, "./cluster/pause")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return init
 }
 
 // trace lists what is left of a node.
