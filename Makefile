@@ -9,7 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
-PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20
+PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen
 # Kubernetes: one module, one build, several programs.
 KUBE  := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 LINT  := golangci-lint
@@ -73,8 +73,9 @@ fmt: .tools/$(LINT) ## Format the code
 	@.tools/$(LINT) fmt ./... && cd e2e && ../.tools/$(LINT) fmt ./...
 
 .PHONY: generate
-generate: ## Write the generated documentation anew
+generate: .tools/controller-gen ## Write anew what is generated: documentation, definitions of objects
 	@go generate ./...
+	@.tools/controller-gen object crd paths=./corednsconfig/api/v1alpha1 output:crd:dir=corednsconfig/api/v1alpha1
 
 .PHONY: screenshots
 screenshots: packages ## Draw the pictures in docs/images anew
