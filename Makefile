@@ -81,6 +81,15 @@ generate: .tools/controller-gen ## Write anew what is generated: documentation, 
 screenshots: packages ## Draw the pictures in docs/images anew
 	@cd e2e && go test -count=1 -run TestTheDocumentationShowsTodaysPage ./page -screenshots
 
+CLUSTER ?= spokedns
+.PHONY: cluster cluster-down
+cluster: tools packages ## Leave a real Kubernetes with pods up to look around in (CLUSTER=name; needs root)
+	@cd e2e && go build -o ../bin/cluster ./cluster/byhand
+	@bin/cluster -name $(CLUSTER)
+
+cluster-down: ## End it without a trace
+	@cd e2e && go run ./cluster/byhand -name $(CLUSTER) -down
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s each)
