@@ -98,6 +98,29 @@ func (p *tab) checkSpoken(v page.View) {
 	}
 }
 
+// What others wrote may be long and without a space: it is broken, not run out of the screen.
+func TestLongWordsStayOnTheScreen(t *testing.T) {
+	b := startBrowser(t)
+	long := strings.Repeat("averylongword", 20)
+	v := pagetest.Site(moment())
+	v.Holder, v.Node, v.ConfigMap, v.Version, v.Problem, v.Notes = long, long, long, long, long, []string{long}
+	for i := range v.Families {
+		f := &v.Families[i]
+		f.Why = long
+		for k := range f.Sources {
+			f.Sources[k].Name, f.Sources[k].Operator, f.Sources[k].Says = long, long, long
+		}
+	}
+	url := serve(t, v)
+	for _, s := range screens() {
+		t.Run(s.String(), func(t *testing.T) {
+			p := b.open(t, url, s)
+			p.checkLayout(s)
+			p.checkTrouble(url)
+		})
+	}
+}
+
 // What is largest is what people come for.
 func TestTheAddressIsTheLargestText(t *testing.T) {
 	b := startBrowser(t)

@@ -76,7 +76,7 @@ func TestTheDocumentationShowsTodaysPage(t *testing.T) {
 }
 
 // encode writes a small PNG, of the colours there is most of, with a fingerprint in it.
-func encode(t *testing.T, shot image.Image, print string) []byte {
+func encode(t *testing.T, shot image.Image, hash string) []byte {
 	t.Helper()
 	count := map[color.Color]int{}
 	bounds := shot.Bounds()
@@ -94,7 +94,7 @@ func encode(t *testing.T, shot image.Image, print string) []byte {
 	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, few); err != nil {
 		t.Fatal(err)
 	}
-	return slices.Insert(b.Bytes(), afterHeader, chunk("tEXt", keyword+"\x00"+print)...)
+	return slices.Insert(b.Bytes(), afterHeader, chunk("tEXt", keyword+"\x00"+hash)...)
 }
 
 // afterHeader is where the first chunk after IHDR begins.
@@ -118,8 +118,8 @@ func fingerprint(file []byte) (string, error) {
 			break
 		}
 		if kind, data := string(rest[4:8]), rest[8:8+n]; kind == "tEXt" {
-			if key, print, _ := bytes.Cut(data, []byte{0}); string(key) == keyword {
-				return string(print), nil
+			if key, hash, _ := bytes.Cut(data, []byte{0}); string(key) == keyword {
+				return string(hash), nil
 			}
 		}
 		rest = rest[12+n:]
