@@ -20,6 +20,7 @@ type ExternalDNSConfig struct {
 	Owner      string        // --txt-owner-id; default "e2e"
 	Registry   string        // default "txt"
 	TXTPrefix  string        // of ownership records; default "_owner-%{record_type}.", which suits every name, the zone's own included
+	Wildcard   string        // what ownership records have in place of a star; default "any"
 	Policy     string        // default "sync"
 	Interval   time.Duration // between two loops; default 900 ms, which makes it a loop a second
 	ExtraArgs  []string
@@ -52,7 +53,7 @@ func (s *Stack) ExternalDNS(ctx context.Context, c ExternalDNSConfig) (*External
 		"--registry=" + cmp.Or(c.Registry, "txt"),
 		"--txt-owner-id=" + owner,
 		"--txt-prefix=" + cmp.Or(c.TXTPrefix, "_owner-%{record_type}."),
-		"--txt-wildcard-replacement=any",
+		"--txt-wildcard-replacement=" + cmp.Or(c.Wildcard, "any"),
 		"--policy=" + cmp.Or(c.Policy, "sync"),
 		"--interval=" + cmp.Or(c.Interval, 900*time.Millisecond).String(),
 	}
