@@ -104,8 +104,17 @@ func Next(base State, found map[Family]Finding, cgnat bool, by Leader, now time.
 	return next
 }
 
+// alike reports whether the same sources said the same. How long they took, and how an error reads, is of no
+// account.
+func (v Votes) alike(o Votes) bool {
+	return v.Agree == o.Agree && v.Asked == o.Asked && slices.EqualFunc(v.Sources, o.Sources, func(a, b Source) bool {
+		return a.Name == b.Name && a.Addr == b.Addr
+	})
+}
+
 // Due says why next has to be written over what is stored, or "" when it can wait. Whatever a reader acts
-// on is due at once, the mere confirmation of it every Heartbeat: 24 writes an hour.
+// on is due at once, and so is what says why there is no quorum; the mere confirmation every Heartbeat: 24
+// writes an hour.
 func Due(stored, next State) string {
 	if stored.Leader != next.Leader {
 		return "claim"
@@ -124,6 +133,8 @@ func Due(stored, next State) string {
 			return "mode"
 		case age >= Heartbeat, age < -Skew: // or the clock it was written by was wrong
 			return "heartbeat"
+		case now.Status != Verified && !old.Votes.alike(now.Votes): // who does not agree is what people look for then
+			return "votes"
 		}
 	}
 	if stored.BehindCGNAT != next.BehindCGNAT {

@@ -125,3 +125,33 @@ func TestDueSaysWhy(t *testing.T) {
 		t.Errorf("Due = %q with another prefix", got)
 	}
 }
+
+// While there is no quorum, who says what is written when it changes; while there is one, with the next heartbeat.
+func TestVotesAreDueWithoutAQuorum(t *testing.T) {
+	votes := func(addr string, rtt time.Duration, why string) wanip.Votes {
+		s := wanip.Source{Name: "op0", Operator: "op0", RTT: rtt, Error: why}
+		if addr != "" {
+			s.Addr = netip.MustParseAddr(addr)
+		}
+		return wanip.Votes{Agree: 1, Asked: 5, Sources: []wanip.Source{s}}
+	}
+	for name, c := range map[string]struct {
+		status      wanip.Status
+		stored, now wanip.Votes
+		want        string
+	}{
+		"the first":          {wanip.Holding, wanip.Votes{}, votes("", 0, "throttled"), "votes"},
+		"another answer":     {wanip.Ambiguous, votes("1.2.3.4", 1, ""), votes("8.8.8.8", 1, ""), "votes"},
+		"no answer any more": {wanip.Holding, votes("1.2.3.4", 1, ""), votes("", 0, "timeout"), "votes"},
+		"just slower":        {wanip.Holding, votes("1.2.3.4", 1, ""), votes("1.2.3.4", 2, ""), ""},
+		"another excuse":     {wanip.Holding, votes("", 1, "port 1"), votes("", 2, "port 2"), ""},
+		"with a quorum":      {wanip.Verified, votes("1.2.3.4", 1, ""), votes("8.8.8.8", 1, ""), ""},
+	} {
+		stored, next := example(), example()
+		stored.IPv4.Status, next.IPv4.Status = c.status, c.status
+		stored.IPv4.Votes, next.IPv4.Votes = c.stored, c.now
+		if got := wanip.Due(stored, next); got != c.want {
+			t.Errorf("%s: Due = %q, want %q", name, got, c.want)
+		}
+	}
+}
