@@ -40,14 +40,14 @@ func (s *site) looked(idle, applies float64) {
 // the same zone do not. After a restart of everything it is the same.
 func TestNamesMoveWithoutALoop(t *testing.T) {
 	t.Parallel()
-	const names = 1000
+	const names = 1000 // as told in the Event below
 	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
 		// The other cluster's webhook waits for its loop, so whatever moves its names is not its own doing.
 		other := newSite(t)
 		other.zone = s.zone
 		other.apply(ingress{name: "theirs", class: "nginx", hosts: []string{"theirs"}, at: []string{"10.1.0.10"}})
 		other.wan(firstWAN4, "", time.Now())
-		other.atWAN(home.backend(s), "failover: false\n")
+		other.startWebhookAtWAN(atWAN{backend: home.backend(s), options: "failover: false\n"})
 		other.startExternalDNS(stack.ExternalDNSConfig{Owner: "other", Interval: rarely})
 		dns.answers("theirs", "A", firstWAN4)
 
@@ -59,7 +59,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		for i := range names / 100 {
 			s.apply(hundredHosts(i))
 		}
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Interval: rarely})
+		s.startAtWAN(atWAN{backend: home.backend(s)}, stack.ExternalDNSConfig{Interval: rarely})
 		last := fmt.Sprintf("shop%d", names-1)
 		for _, host := range []string{"shop0", last, "admin"} {
 			dns.answers(host, "A", firstWAN4)
@@ -76,6 +76,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		if left := s.counted("spokedns_failover_records_left"); left != 1 {
 			t.Errorf("%g records are left to external-dns, want the one that is another's", left)
 		}
+		s.told("Normal", "FailedOver", "1000 records")
 		if loops := s.loops(); loops.Begun != 1 {
 			t.Errorf("external-dns looked %g times, want once, at the start", loops.Begun)
 		}
@@ -83,7 +84,7 @@ func TestNamesMoveWithoutALoop(t *testing.T) {
 		// Everything starts anew: external-dns finds nothing to do, and the next change is followed as well.
 		s.dns.Stop()
 		s.webhook.Kill()
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Name: "external-dns-again", Interval: rarely})
+		s.startAtWAN(atWAN{backend: home.backend(s)}, stack.ExternalDNSConfig{Name: "external-dns-again", Interval: rarely})
 		s.looked(1, 0)
 		if l := s.loops(); l.Applies != 0 {
 			t.Errorf("after the failover external-dns had %g changes to make, want none", l.Applies)

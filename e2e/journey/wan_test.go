@@ -1,6 +1,9 @@
 package journey_test
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/external-dns/endpoint"
 
 	"github.com/spokedns/spokedns/e2e/stack"
@@ -27,15 +31,22 @@ const toWAN = `
 - action: rewrite
   target: wan`
 
+// atWAN says how the webhook runs whose names have the site's address.
+type atWAN struct {
+	backend string
+	detect  string   // YAML of the target's setting detect; empty: it finds out nothing itself
+	options string   // YAML at top level; empty: those that fit the stack's external-dns
+	env     []string // in addition
+}
+
 // startAtWAN runs the webhook with the rights on that one ConfigMap, and external-dns.
-func (s *site) startAtWAN(backend string, x stack.ExternalDNSConfig) {
+func (s *site) startAtWAN(c atWAN, x stack.ExternalDNSConfig) {
 	s.Helper()
-	s.atWAN(backend, `externalDNS: {txtOwnerID: e2e, txtPrefix: "_owner-%{record_type}.", txtWildcardReplacement: any}`)
+	s.startWebhookAtWAN(c)
 	s.startExternalDNS(x)
 }
 
-// atWAN runs the webhook with the rights on that one ConfigMap. options is YAML at top level.
-func (s *site) atWAN(backend, options string) {
+func (s *site) startWebhookAtWAN(c atWAN) {
 	s.Helper()
 	read := []string{"get", "list", "watch"}
 	identity, err := s.shared.api.Identity(s.ctx, "wan-"+s.ns, []rbacv1.PolicyRule{
@@ -43,11 +54,39 @@ func (s *site) atWAN(backend, options string) {
 		{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: read},
 		{APIGroups: []string{"externaldns.k8s.io"}, Resources: []string{"dnsendpoints"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{wanip.DefaultName}, Verbs: read},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}},
 	})
 	s.must(err)
-	config := strings.Replace(setup{views: []view{{name: "public", backend: backend, rules: toWAN}}, options: options}.yaml(s),
-		"targets:\n", "targets:\n  wan: {wanIP: {namespace: "+s.ns+"}}\n", 1)
-	s.startWebhook(stack.WebhookConfig{Kubeconfig: identity, ConfigYAML: config})
+	target := "{namespace: " + s.ns
+	if c.detect != "" {
+		target += ", detect: " + c.detect
+	}
+	options := cmp.Or(c.options, `externalDNS: {txtOwnerID: e2e, txtPrefix: "_owner-%{record_type}.", txtWildcardReplacement: any}`)
+	config := strings.Replace(setup{views: []view{{name: "public", backend: c.backend, rules: toWAN}}, options: options}.yaml(s),
+		"targets:\n", "targets:\n  wan: {wanIP: "+target+"}}\n", 1)
+	s.startWebhook(stack.WebhookConfig{Kubeconfig: identity, ConfigYAML: config, Env: append(c.env, "POD_NAME="+podName, "POD_NAMESPACE="+s.ns)})
+}
+
+// podName is where the webhook writes its Events.
+const podName = "webhook-0"
+
+// told waits for an Event of the webhook.
+func (s *site) told(typ, reason, text string) {
+	s.Helper()
+	client, err := kubernetes.NewForConfig(s.shared.api.Config)
+	s.must(err)
+	s.must(stack.Eventually(s.ctx, soon, func(ctx context.Context) error {
+		events, err := client.CoreV1().Events(s.ns).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=" + podName + ",type=" + typ + ",reason=" + reason})
+		if err != nil {
+			return err
+		}
+		for _, e := range events.Items {
+			if strings.Contains(e.Message, text) {
+				return nil
+			}
+		}
+		return fmt.Errorf("no Event %s with %q among %d", reason, text, len(events.Items))
+	}))
 }
 
 // wan writes the ConfigMap as the ipcontroller does; an empty address is a family that is not managed.
@@ -76,7 +115,7 @@ func (s *site) wan(v4, v6 string, detected time.Time) {
 func TestNamesFollowTheSitesAddress(t *testing.T) {
 	t.Parallel()
 	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{})
+		s.startAtWAN(atWAN{backend: home.backend(s)}, stack.ExternalDNSConfig{})
 		shop := oneShop()
 		s.apply(shop, ingress{name: "admin", class: "nginx-internal", hosts: []string{"admin"}, at: []string{"10.1.0.11"}})
 
@@ -143,7 +182,7 @@ func (s *site) spoilWAN(key, value string) {
 func TestTheZoneItselfFollowsTheSitesAddress(t *testing.T) {
 	t.Parallel()
 	inEveryHome(t, func(t *testing.T, s *site, home home, dns server) {
-		s.startAtWAN(home.backend(s), stack.ExternalDNSConfig{Sources: []string{"crd"}})
+		s.startAtWAN(atWAN{backend: home.backend(s)}, stack.ExternalDNSConfig{Sources: []string{"crd"}})
 		s.wan(firstWAN4, "", time.Now())
 		s.apply(dnsEndpoint{name: "root", records: []*endpoint.Endpoint{{DNSName: "@", RecordType: "A", Targets: endpoint.Targets{"192.0.2.1"}}}})
 		dns.answers("@", "A", firstWAN4)
