@@ -100,7 +100,7 @@ func Up(ctx context.Context, dir string, opts Options) (*Cluster, error) {
 	if !regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(opts.Name) {
 		return nil, fmt.Errorf("cluster name %q: want a DNS label: lower-case letters, digits and hyphens", opts.Name)
 	}
-	if err := requirements(); err != nil {
+	if err := requirements(thisMachine()); err != nil {
 		return nil, err
 	}
 	dir, err := filepath.Abs(dir)

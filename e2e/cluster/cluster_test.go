@@ -10,11 +10,11 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 )
 
 const probeRef = "localhost/probe:1"
@@ -58,26 +58,7 @@ spec:
 func TestClusters(t *testing.T) {
 	settings := machineSettings(t)
 	image := probeImage(t)
-	var a, b *Cluster
-	var both errgroup.Group
-	both.Go(func() (err error) {
-		a, err = Up(t.Context(), logged(t), Options{Name: "hub", Images: []Image{image}})
-		return err
-	})
-	both.Go(func() (err error) {
-		b, err = Up(t.Context(), logged(t), Options{Name: "spoke", Images: []Image{image}})
-		return err
-	})
-	err := both.Wait()
-	for _, c := range []*Cluster{a, b} {
-		if c != nil {
-			t.Cleanup(func() { _ = c.Close() }) // for when something below goes wrong
-			t.Log(c.Summary())
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, b := startBoth(t, Options{Name: "hub", Images: []Image{image}}, Options{Name: "spoke", Images: []Image{image}})
 	t.Run("pods under the restricted standard become ready", func(t *testing.T) { deploys(t, a) })
 	t.Run("pods resolve", func(t *testing.T) { resolves(t, a) })
 	t.Run("services answer", func(t *testing.T) { servesServices(t, a) })
@@ -103,6 +84,33 @@ func TestClusters(t *testing.T) {
 	})
 }
 
+// startBoth starts two clusters at the same time.
+func startBoth(t *testing.T, first, second Options) (a, b *Cluster) {
+	t.Helper()
+	dir, secondUp := t.TempDir(), make(chan error, 1)
+	go func() {
+		var err error
+		b, err = Up(t.Context(), dir, second)
+		secondUp <- err
+	}()
+	var failed error
+	wait := sync.OnceFunc(func() { failed = <-secondUp })
+	t.Cleanup(func() { // the first may fail to start, and the tests below to close the second
+		if wait(); b != nil {
+			_ = b.Close()
+		}
+		if t.Failed() {
+			PrintLogs(t.Output(), dir, 30)
+		}
+	})
+	a = Start(t, first)
+	if wait(); failed != nil {
+		t.Fatal(failed)
+	}
+	t.Log(b.Summary())
+	return a, b
+}
+
 func deploys(t *testing.T, c *Cluster) {
 	deploy(t, c)
 	_, err := c.Kubectl(t.Context(), "", "--namespace", "strict", "run", "lax", "--image", probeRef)
@@ -112,6 +120,11 @@ func deploys(t *testing.T, c *Cluster) {
 	version, err := c.Kubectl(t.Context(), "", "version", "--output", "yaml")
 	if err != nil || strings.Count(version, "gitVersion: v1.36.3") != 2 {
 		t.Errorf("got %v, %s; want the server and the client to say v1.36.3", err, version)
+	}
+	for _, command := range [][]string{{"logs", "deployment/coredns"}, {"exec", "deployment/coredns", "--", "/coredns", "-version"}} {
+		if out := kubectl(t, c, "", append([]string{"--namespace", "kube-system"}, command...)...); !strings.Contains(out, "CoreDNS-1.15.0") {
+			t.Errorf("kubectl %v: got %s", command, out)
+		}
 	}
 }
 
@@ -243,17 +256,6 @@ func TestAFailedStartLeavesNothing(t *testing.T) {
 	if left := trace(t, n); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-}
-
-// logged is a directory for a cluster whose logs are shown when the test fails.
-func logged(t *testing.T) string {
-	dir := t.TempDir()
-	t.Cleanup(func() {
-		if t.Failed() {
-			PrintLogs(t.Output(), dir, 20)
-		}
-	})
-	return dir
 }
 
 func probeImage(t *testing.T) Image {

@@ -94,6 +94,12 @@ func prepareDir(dir string) error {
 			return fmt.Errorf("working directory %s: the node has a %s of its own, want a directory elsewhere (TMPDIR decides)", dir, hidden)
 		}
 	}
+	var fs syscall.Statfs_t
+	const overlayfs = 0x794c7630 // statfs(2)
+	if err := syscall.Statfs(dir, &fs); err != nil || fs.Type == overlayfs {
+		return errors.Join(err, fmt.Errorf("working directory %s: containers' root filesystems need a disk of the machine below them, "+
+			"not another container's; want a directory on a volume (TMPDIR decides)", dir))
+	}
 	for _, sub := range []string{"varlib", "varlog", "cgroup", "sysctl", "log", "cni", "pki", "kubeconfig"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err
@@ -199,6 +205,9 @@ func (n *node) command(ctx context.Context, argv ...string) *exec.Cmd {
 	entered := n.enter(argv)
 	cmd := exec.CommandContext(ctx, entered[0], entered[1:]...)
 	cmd.Env = []string{"PATH=" + nodePath}
+	// What runs in the node is a child of nsenter, and would outlive it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 

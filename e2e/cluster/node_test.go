@@ -37,6 +37,7 @@ func TestNodeEndsWithItsOwner(t *testing.T) {
 	if err := owner.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = owner.Process.Kill() }()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	pid, notPID := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil || notPID != nil {
@@ -109,13 +110,57 @@ func TestARecordedProcessIDIsNotEnough(t *testing.T) {
 	}
 }
 
-func TestWorkingDirectoryThatTheNodeHides(t *testing.T) {
+func TestWorkingDirectories(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{"/run/x", "/var/lib/y", "/var/log"} {
-		if err := prepareDir(dir); err == nil || !strings.Contains(err.Error(), "want a directory elsewhere") {
-			t.Errorf("%s: got %v", dir, err)
+	for dir, want := range map[string]string{
+		"/run/x":      "want a directory elsewhere",
+		"/var/lib/y":  "want a directory elsewhere",
+		"/var/log":    "want a directory elsewhere",
+		"/etc/passwd": "not a directory",
+		"/not/there":  "no such file",
+	} {
+		if err := prepareDir(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", dir, err, want)
 		}
 	}
+}
+
+// TestCommandsEndWithTheirContext: what runs in the node is not a child of the test's.
+func TestCommandsEndWithTheirContext(t *testing.T) {
+	dir := t.TempDir()
+	n, err := newNode(t.Context(), dir, "commands", buildInit(t, dir), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.remove(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := n.command(ctx, "sh", "-c", "echo here; hostname; exec sleep 3600")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(stdout)
+	for _, want := range []string{"here\n", "commands\n"} {
+		if got, err := said.ReadString('\n'); err != nil || got != want {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	cancel()
+	_ = cmd.Wait()
+	eventually(t, "the command in the node ends", func() error {
+		out, err := output(n.command(t.Context(), "sh", "-c", "cat /proc/[0-9]*/cmdline"))
+		if err == nil && strings.Contains(out, "sleep\x003600") {
+			err = errors.New("it sleeps")
+		}
+		return err
+	})
 }
 
 func buildInit(t *testing.T, dir string) string {

@@ -17,28 +17,44 @@ const nodePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 // cniDir is where Debian puts the network plugins.
 const cniDir = "/usr/lib/cni"
 
-// requirements says all that is missing for a cluster, in one error.
-func requirements() error {
+// machine is what requirements asks of this machine.
+type machine struct {
+	uid    int
+	tool   func(name string) (string, error)
+	system func(name, debianPackage string) (string, error)
+	exists func(path string) error
+}
+
+func thisMachine() machine {
+	return machine{uid: os.Geteuid(), tool: stack.Tool, system: stack.System, exists: func(path string) error {
+		_, err := os.Stat(path)
+		return err
+	}}
+}
+
+// requirements says all that is missing for a cluster, and how to get it, in one error.
+func requirements(m machine) error {
 	var missing []error
-	if os.Geteuid() != 0 {
+	if m.uid != 0 {
 		missing = append(missing, errors.New("only root can make a node's namespaces and control groups: run this with sudo"))
 	}
-	for _, name := range []string{"etcd", "coredns", "kubectl", string(APIServer), string(ControllerManager), string(Scheduler), string(Kubelet), string(KubeProxy)} {
-		if _, err := stack.Tool(name); err != nil {
+	tools := []Component{Etcd, APIServer, ControllerManager, Scheduler, Kubelet, KubeProxy, "coredns", "kubectl"}
+	for _, name := range tools {
+		if _, err := m.tool(string(name)); err != nil {
 			missing = append(missing, err)
 		}
 	}
-	for _, p := range [][2]string{
+	for _, program := range [][2]string{
 		{"nsenter", "util-linux"}, {"mount", "mount"}, {"ip", "iproute2"}, {"dig", "bind9-dnsutils"}, {"go", "golang-go"},
 		{"containerd", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"}, {"iptables", "iptables"}, {"nft", "nftables"},
 	} {
-		if _, err := stack.System(p[0], p[1]); err != nil {
+		if _, err := m.system(program[0], program[1]); err != nil {
 			missing = append(missing, err)
 		}
 	}
 	for _, plugin := range []string{"ptp", "portmap", "host-local", "loopback"} {
-		if _, err := os.Stat(filepath.Join(cniDir, plugin)); err != nil {
-			missing = append(missing, fmt.Errorf("network plugin missing: run `make packages`, or install the Debian package containernetworking-plugins: %w", err))
+		if err := m.exists(filepath.Join(cniDir, plugin)); err != nil {
+			missing = append(missing, fmt.Errorf("a network plugin is missing: run `make packages`, or install the Debian package containernetworking-plugins: %w", err))
 		}
 	}
 	if err := errors.Join(missing...); err != nil {
