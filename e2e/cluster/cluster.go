@@ -6,6 +6,15 @@
 // made of programs of this machine (Scratch). A pod reaches its own cluster, servers that listen on HostIP,
 // and clusters that were connected to its own; there is no route to anything else.
 //
+//	image, err := cluster.Scratch("localhost/webhook:1", map[string]string{"/webhook": "../bin/webhook"}, []string{"/webhook"}, "65532:65532")
+//	c := cluster.Start(t, cluster.Options{Images: []cluster.Image{image}})
+//	_, err = c.Kubectl(ctx, manifest, "apply", "--filename", "-")
+//
+// Kubernetes is configured as kubeadm would, but for three things: kube-proxy is in its nftables mode, the
+// kubelet brings a changed ConfigMap to a pod's files within ten seconds instead of sixty, and it deletes
+// nothing when the disk is full. A Service answers some moments after its pods are ready, as in any
+// cluster: ask until it does.
+//
 // Network policies are not enforced; there is no IPv6, no load balancer, no storage but the node's, and
 // no aggregated API.
 package cluster
