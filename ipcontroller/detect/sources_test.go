@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,10 +212,9 @@ func TestSilence(t *testing.T) {
 func TestUDPIsAskedAgain(t *testing.T) {
 	for _, kind := range []string{"dns udp", "stun"} {
 		o, ca := operator(t, "127.0.0.1", here4)
-		lost := false
+		var lost atomic.Bool
 		o.AnswerPackets(func(reply []byte) [][]byte {
-			if !lost {
-				lost = true
+			if lost.CompareAndSwap(false, true) {
 				return nil
 			}
 			return [][]byte{reply}
