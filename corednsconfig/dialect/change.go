@@ -21,7 +21,7 @@ type Change struct {
 	Warnings []string
 }
 
-// Writable reports whether every edit can be written by us.
+// Writable reports whether every edit can be written by us. Those that can do not wait for those of How Report.
 func (c Change) Writable() bool {
 	for _, e := range c.Edits {
 		if e.How == Report {
@@ -52,6 +52,8 @@ type Edit struct {
 	Key string
 	// Before and After are its text, fit for a diff; nil: it is not there. Fields of custom resources are shown as YAML.
 	Before, After []byte
+	// Values is what a Report asks for, as the owner's API takes it: JSON for the configurationValues of an EKS add-on.
+	Values []byte
 	// ResourceVersion the plan was made of; empty: the object is not there.
 	ResourceVersion string
 	How             How

@@ -60,8 +60,9 @@ type Dialect struct {
 	// them is a loop.
 	DNSIPs []netip.Addr
 
-	targets []target
-	facts   Facts
+	targets  []target
+	facts    Facts
+	warnings []string
 }
 
 // Server is one set of pods that serve DNS.
@@ -69,8 +70,7 @@ type Server struct {
 	// Namespace and Selector find the pods.
 	Namespace string
 	Selector  map[string]string
-	// Pods as they were read, terminating ones left out; each is a replica that has to load what was written. Empty: none
-	// runs at the moment.
+	// Pods as they were read, terminating ones left out; each is a replica that has to load what was written.
 	Pods []corev1.Pod
 	// Template is the specification the pods run by, for the load gate: image, service account, mounts.
 	Template corev1.PodSpec
@@ -78,7 +78,7 @@ type Server struct {
 	Container string
 	// Addresses are where clients ask it: the IPs of the Service, or the node-local address.
 	Addresses []netip.Addr
-	// Source is the ConfigMap and key that hold the Corefile. Empty for kube-dns.
+	// Source is the ConfigMap and key that hold the Corefile; for kube-dns, those that hold its stub domains.
 	Source Source
 	// Corefile as it is in Source now. Nil for kube-dns.
 	Corefile []byte
@@ -127,6 +127,8 @@ const (
 	BadCorefile Reason = "BadCorefile"
 	// Reconciled: somebody puts the Corefile back and leaves no place for zones of others.
 	Reconciled Reason = "Reconciled"
+	// Unmanaged: an operator is there and told not to render what is written for it.
+	Unmanaged Reason = "Unmanaged"
 	// External: names are answered outside the cluster (Cloud DNS for GKE), where a forwarding zone is the way.
 	External Reason = "External"
 )

@@ -1,3 +1,0 @@
-package dialect
-
-type target struct{}
