@@ -57,6 +57,7 @@ func subjects() []subject {
 		{"etcd", (*bench).etcd},
 		{"wire", (*bench).wire},
 		{"endtoend", (*bench).endToEnd},
+		{"failover", (*bench).failover},
 		{"process", (*bench).process},
 		{"clouds", (*bench).clouds},
 	}
