@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"slices"
 	"strings"
@@ -235,18 +236,26 @@ func (p *tab) checkLayout(s screen) {
 
 // look counts the colours of a picture, and says whether most of it is dark.
 func look(shot image.Image) (colours int, dark bool) {
-	seen := map[[3]uint32]bool{}
-	darker, all := 0, 0
-	for y := shot.Bounds().Min.Y; y < shot.Bounds().Max.Y; y++ {
-		for x := shot.Bounds().Min.X; x < shot.Bounds().Max.X; x++ {
-			r, g, b, _ := shot.At(x, y).RGBA()
-			seen[[3]uint32{r, g, b}] = true
-			if all++; r+g+b < 3*0x4000 {
-				darker++
+	flat := image.NewRGBA(shot.Bounds())
+	draw.Draw(flat, flat.Bounds(), shot, flat.Bounds().Min, draw.Src)
+	count := map[[4]byte]int{}
+	for row := range slices.Chunk(flat.Pix, flat.Stride) {
+		for start := 0; start < len(row); { // by runs of a colour: most of a page is
+			end := start + 4
+			for end < len(row) && bytes.Equal(row[start:start+4], row[end:end+4]) {
+				end += 4
 			}
+			count[[4]byte(row[start:])] += (end - start) / 4
+			start = end
 		}
 	}
-	return len(seen), 2*darker > all
+	darker := 0
+	for c, n := range count {
+		if int(c[0])+int(c[1])+int(c[2]) < 3*64 {
+			darker += n
+		}
+	}
+	return len(count), 8*darker > len(flat.Pix)
 }
 
 // checkTrouble: the browser minded nothing, and asked nobody but who serves the page.
