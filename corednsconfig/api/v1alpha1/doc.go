@@ -30,7 +30,9 @@ const (
 )
 
 // GroupVersion is that of the objects here.
-func GroupVersion() schema.GroupVersion { return schema.GroupVersion{Group: Group, Version: "v1alpha1"} }
+func GroupVersion() schema.GroupVersion {
+	return schema.GroupVersion{Group: Group, Version: "v1alpha1"}
+}
 
 // AddToScheme makes a scheme know the objects.
 func AddToScheme(s *runtime.Scheme) error {
