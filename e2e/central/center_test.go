@@ -106,13 +106,12 @@ func (c *center) startCoreDNS() {
 		c.must(err)
 		ports[i] = port
 	}
-	c.server = central.Server{
-		Port: ports[0], Bind: []string{"127.0.0.1"}, Wildcards: true, WildcardPort: ports[1],
-		Ready: fmt.Sprintf("127.0.0.1:%d", ports[2]),
-		Etcd: central.Etcd{
-			Endpoints: []string{c.etcd.Endpoint}, CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile,
-			User: c.landscape.CoreDNSRole(), PasswordEnv: "ETCD_PASSWORD",
-		},
+	c.server.Port, c.server.Bind = ports[0], []string{"127.0.0.1"}
+	c.server.Wildcards, c.server.WildcardPort = true, ports[1]
+	c.server.Ready = fmt.Sprintf("127.0.0.1:%d", ports[2])
+	c.server.Etcd = central.Etcd{
+		Endpoints: []string{c.etcd.Endpoint}, CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile,
+		User: c.landscape.CoreDNSRole(), PasswordEnv: "ETCD_PASSWORD",
 	}
 	c.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
 	c.runCoreDNS()
@@ -121,23 +120,33 @@ func (c *center) startCoreDNS() {
 // runCoreDNS starts CoreDNS on what is rendered from the landscape and the server as they are now.
 func (c *center) runCoreDNS() {
 	c.Helper()
+	c.must(c.tryCoreDNS(c.Context()))
+}
+
+func (c *center) tryCoreDNS(ctx context.Context) error {
 	text, err := central.Corefile(c.landscape, c.server)
-	c.must(err)
+	if err != nil {
+		return err
+	}
 	if c.uncached {
 		text = regexp.MustCompile(`(?s) *cache \{.*?\}\n`).ReplaceAllString(text, "")
 	}
 	path := filepath.Join(c.Dir, "Corefile")
-	c.must(os.WriteFile(path, []byte(text), 0o600))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
 	program, err := stack.Tool("coredns")
-	c.must(err)
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(program, "-conf", path)
 	cmd.Env = append(os.Environ(), "ETCD_PASSWORD="+coreDNSPassword)
 	ready := func(ctx context.Context) error {
 		_, err := stack.Query(ctx, c.addr, base, "SOA")
 		return err
 	}
-	c.coreDNS, err = c.Start(c.Context(), "coredns", ready, cmd)
-	c.must(err)
+	c.coreDNS, err = c.Start(ctx, "coredns", ready, cmd)
+	return err
 }
 
 // clusterConfig is the etcd section of the cluster's webhook.
@@ -159,6 +168,18 @@ func (c *center) backend(t *testing.T, cluster string) *etcd.Backend {
 	}
 	t.Cleanup(func() { _ = b.Close() })
 	return b
+}
+
+// zoneOf is the first zone of the cluster.
+func (c *center) zoneOf(name string) string {
+	c.Helper()
+	for _, cluster := range c.landscape.Clusters {
+		if cluster.Name == name {
+			return c.landscape.ZonesOf(cluster)[0]
+		}
+	}
+	c.Fatalf("there is no cluster %s", name)
+	return ""
 }
 
 // client is a bare client with the rights of a user.

@@ -160,19 +160,9 @@ func (c *center) requireTTL(name, want string) {
 // The command reads as CoreDNS's user, in pages; a landscape as we write it is clean but for what is not there.
 func TestLintCommand(t *testing.T) {
 	c := newStore(t)
-	password := filepath.Join(t.TempDir(), "password")
-	c.must(os.WriteFile(password, []byte(coreDNSPassword+"\n"), 0o600))
-	options := etcdlint.Options{
-		Endpoints: []string{c.etcd.Endpoint}, Zones: c.landscape.Zones, Username: c.landscape.CoreDNSRole(), PasswordFile: password,
-		CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile, Fail: "note",
-	}
-	for _, cluster := range c.landscape.Clusters {
-		options.Zones = append(options.Zones, c.landscape.ZonesOf(cluster)...)
-	}
+	options := c.lintOptions()
+	c.lintClean()
 	var out bytes.Buffer
-	if err := etcdlint.Run(t.Context(), options, &out); err != nil {
-		t.Fatalf("%v:\n%s", err, &out)
-	}
 
 	// More than two pages, two of them wrong.
 	for batch := range 250 {
@@ -185,7 +175,6 @@ func TestLintCommand(t *testing.T) {
 	}
 	c.put("/skydns/example/lab/c1/bad/1", `{"ttl":"60"}`)
 	c.put("/skydns/example/lab/c2/Bad/1", `{"host":"192.0.2.1","ttl":60}`)
-	out.Reset()
 	start := time.Now()
 	err := etcdlint.Run(t.Context(), options, &out)
 	t.Logf("25,000 keys read and judged in %s", time.Since(start).Round(time.Millisecond))
@@ -199,5 +188,29 @@ func TestLintCommand(t *testing.T) {
 	var report etcdlint.Report
 	if jsonErr := json.Unmarshal(out.Bytes(), &report); jsonErr != nil || err == nil || len(report.Findings) != 2 || report.Keys < 25_000 || report.Findings[0].Severity != etcdlint.Error {
 		t.Errorf("%v, %v:\n%s", err, jsonErr, &out)
+	}
+}
+
+// lintOptions are the command's, for CoreDNS's user.
+func (c *center) lintOptions() etcdlint.Options {
+	c.Helper()
+	password := filepath.Join(c.TempDir(), "password")
+	c.must(os.WriteFile(password, []byte(coreDNSPassword+"\n"), 0o600))
+	o := etcdlint.Options{
+		Endpoints: []string{c.etcd.Endpoint}, Zones: slices.Clone(c.landscape.Zones), Username: c.landscape.CoreDNSRole(), PasswordFile: password,
+		CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile, Fail: "note",
+	}
+	for _, cluster := range c.landscape.Clusters {
+		o.Zones = append(o.Zones, c.landscape.ZonesOf(cluster)...)
+	}
+	return o
+}
+
+// lintClean checks that the command finds nothing.
+func (c *center) lintClean() {
+	c.Helper()
+	var out bytes.Buffer
+	if err := etcdlint.Run(c.Context(), c.lintOptions(), &out); err != nil {
+		c.Errorf("%v:\n%s", err, &out)
 	}
 }
