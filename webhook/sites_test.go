@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
+	"github.com/spokedns/spokedns/ipcontroller/wanip"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
 )
@@ -32,6 +35,7 @@ func TestWhereASitesAddressIsRead(t *testing.T) {
 		{"as given", &rest.Config{}, "own", policy.WANIP{Namespace: "dns", Name: "wan"}, configMap{"dns", "wan"}, ""},
 		{"the pod's own namespace", &rest.Config{}, "own", policy.WANIP{}, configMap{"own", "spokedns-wan-ip"}, ""},
 		{"no namespace at all", &rest.Config{}, "", policy.WANIP{}, configMap{}, "targets.site.wanIP.namespace: want the namespace"},
+		{"detecting by too few", &rest.Config{}, "own", policy.WANIP{Detect: &policy.Detect{Sources: []string{"one=https://a.example/"}}}, configMap{}, "targets.site.wanIP.detect: ipv4.sources"},
 		{"no cluster", nil, "own", policy.WANIP{}, configMap{}, "targets.site.wanIP: want kubernetes.enabled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,5 +101,27 @@ func TestSitesOutliveReloadsAndEndWithTheirTarget(t *testing.T) {
 	}
 	if len(families) != 1 || families[0].GetName() != "spokedns_wan_ip_known" || families[0].GetMetric()[0].GetGauge().GetValue() != 0 {
 		t.Errorf("metrics are %v, want that the address is not known", families)
+	}
+}
+
+// What a record may still carry is everything the site has had, by the ConfigMap or by what was believed here.
+func TestFormerAddresses(t *testing.T) {
+	addr := netip.MustParseAddr
+	r := &siteReader{seen: []netip.Addr{addr("5.5.5.5"), addr("2620:fe::5")}}
+	s := wanip.Snapshot{State: wanip.State{
+		IPv4: wanip.Finding{Status: wanip.Holding, Addr: addr("8.8.8.8")},
+		History: []wanip.Change{
+			{Sequence: 1, Family: wanip.IPv4, Addr: addr("9.9.9.9")}, {Sequence: 2, Family: wanip.IPv6, Addr: addr("2620:fe::1")},
+			{Sequence: 3, Family: wanip.IPv4, Addr: addr("8.8.8.8")},
+		},
+	}}
+	got := r.former(s, wanip.IPv4)
+	for _, want := range []string{"9.9.9.9", "8.8.8.8", "5.5.5.5"} {
+		if !slices.Contains(got, addr(want)) {
+			t.Errorf("%s is not among the former addresses %v", want, got)
+		}
+	}
+	if slices.ContainsFunc(got, netip.Addr.Is6) {
+		t.Errorf("an IPv6 address is among %v", got)
 	}
 }
