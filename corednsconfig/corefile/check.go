@@ -39,6 +39,9 @@ func Check(src []byte, p Process, rules Rules) error {
 		return err
 	}
 	c := &checker{file: f, rules: rules, want: want}
+	if f.unclosed != nil {
+		c.faults = append(c.faults, f.unclosed)
+	}
 	c.duplicates()
 	c.directives()
 	c.own()

@@ -19,15 +19,16 @@ import (
 
 func seeds(f *testing.F) [][]byte {
 	f.Helper()
-	paths, err := filepath.Glob("testdata/*/*")
+	paths, err := filepath.Glob("testdata/corefiles/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	faulty, err := filepath.Glob("testdata/faulty/*")
 	if err != nil {
 		f.Fatal(err)
 	}
 	var all [][]byte
-	for _, path := range paths {
-		if filepath.Base(filepath.Dir(path)) == "fuzz" {
-			continue
-		}
+	for _, path := range append(paths, faulty...) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

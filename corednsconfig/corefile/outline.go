@@ -36,6 +36,9 @@ func newOutline(src []byte, port int) (*outline, error) {
 	if err := p.parse(); err != nil {
 		return nil, err
 	}
+	if p.unclosed != nil {
+		return nil, p.unclosed
+	}
 	o.servers, o.apart = p.servers, p.apart
 	o.places = make([]place, len(o.servers))
 	for i, s := range o.servers {

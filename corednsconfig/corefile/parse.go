@@ -38,6 +38,7 @@ type parser struct {
 	work     int          // tokens moved by imports
 	servers  []server
 	block    server
+	unclosed *Fault // CoreDNS lets it pass, but nothing can be put next to it: see contents
 }
 
 // A Corefile of a cluster is a few hundred tokens; an import that goes round in circles must still come to an end.
@@ -154,12 +155,15 @@ func (p *parser) snippet(name string) error {
 
 func (p *parser) contents() error {
 	p.block.braces = p.val() == "{"
+	opening := p.at(min(p.cursor, len(p.tokens)-1))
 	if !p.block.braces {
 		p.cursor-- // a file of one server needs no braces
 	}
+	closed := false
 	for p.next() {
 		p.block.last = p.at(p.cursor)
 		if p.val() == "}" {
+			closed = true
 			break
 		}
 		if p.val() == "import" {
@@ -174,8 +178,16 @@ func (p *parser) contents() error {
 		}
 		p.block.last = p.at(p.cursor)
 	}
-	if p.block.braces && p.val() != "}" {
-		return p.fault(Syntax, "the block of line %d is not closed: the file ends after %q, want }", p.block.first.line, p.val())
+	if p.block.braces && !closed {
+		fault := p.fault(Syntax, "the block of line %d is not closed: the file ends after %q, want }", p.block.first.line, p.val())
+		if p.val() != "}" {
+			return fault
+		}
+		// CoreDNS looks at the last word only, and takes the brace of an option for that of the block.
+		p.unclosed = fault
+	}
+	if last := p.block.last; p.block.braces && closed && (last.copied != opening.copied || last.file != opening.file) {
+		p.unclosed = p.faultAt(opening, Syntax, "the brace that closes this block comes from somewhere else, by an import: nobody can tell what belongs to it")
 	}
 	return nil
 }

@@ -102,6 +102,15 @@ func upstreamText(upstreams []netip.AddrPort) string {
 // a block of ours is known after a migration that drops comments; an option that corefile-migration adds on its way is
 // looked past.
 func isRendered(keys []Key, directives []directive) bool {
+	var names []string
+	for _, d := range directives {
+		if d.name != "bind" && d.name != "prometheus" {
+			names = append(names, d.name)
+		}
+	}
+	if !slices.Equal(names, []string{"errors", "cache", "forward"}) {
+		return false
+	}
 	var f Forward
 	var site Site
 	for i, k := range keys {
@@ -133,7 +142,7 @@ func isRendered(keys []Key, directives []directive) bool {
 			}
 		}
 	}
-	if len(f.Upstreams) == 0 || len(f.Zones) == 0 {
+	if len(f.Upstreams) == 0 {
 		return false
 	}
 	content := fingerprint(keys, directives)
