@@ -3,6 +3,7 @@ package central_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,8 +182,7 @@ func TestLatency(t *testing.T) {
 	}
 }
 
-// A cluster that the Corefile does not name yet is answered all the same, but for the addresses of its zone's
-// own name.
+// A cluster that the Corefile does not name yet is answered all the same: it only has no name servers of its own.
 func TestClusterThatTheCorefileDoesNotName(t *testing.T) {
 	c := newStore(t)
 	zone := c.zoneOf("c1")
@@ -194,14 +194,20 @@ func TestClusterThatTheCorefileDoesNotName(t *testing.T) {
 	c.startCoreDNS()
 	c.landscape = all
 	www, wild := c.publishRecords("c1")
-	for ask, want := range map[string]string{www: www + " A 192.0.2.1", wild: wild + " A 192.0.2.2", zone: "NODATA", "nobody." + zone: "NXDOMAIN"} {
-		if got := answer(c.ask(ask, "A")); got != want {
-			t.Errorf("%s is answered %s, want %s", ask, got, want)
+	require := func(nameServers string) {
+		t.Helper()
+		for ask, want := range map[string]string{
+			www + " A": www + " A 192.0.2.1", wild + " A": wild + " A 192.0.2.2", zone + " A": zone + " A 192.0.2.9",
+			"nobody." + zone + " A": "NXDOMAIN", zone + " NS": nameServers,
+		} {
+			name, typ, _ := strings.Cut(ask, " ")
+			if got := answer(c.ask(name, typ)); got != want {
+				t.Errorf("%s is answered %s, want %s", ask, got, want)
+			}
 		}
 	}
+	require("NODATA")
 	c.coreDNS.Stop()
 	c.runCoreDNS()
-	if got, want := answer(c.ask(zone, "A")), zone+" A 192.0.2.9"; got != want {
-		t.Errorf("named in the Corefile %s is answered %s, want %s", zone, got, want)
-	}
+	require(zone + " NS ns1.ns.dns." + zone + " | " + zone + " NS ns2.ns.dns." + zone)
 }
