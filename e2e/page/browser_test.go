@@ -142,13 +142,16 @@ func (p *tab) heard() (trouble, asked []string) {
 	return slices.Clone(p.trouble), slices.Clone(p.asked)
 }
 
-// get evaluates an expression in the page.
-func get[T any](p *tab, expression string) T {
+// get evaluates an expression in the page; again when the page has just replaced itself by a newer one.
+func get[T any](p *tab, expression string) (out T) {
 	p.t.Helper()
-	out, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		p.t.Fatalf("%s: %v", expression, err)
+	var err error
+	for range 3 {
+		if out, err = chromedp.Run(p.ctx, chromedp.Evaluate[T](expression)); err == nil {
+			return out
+		}
 	}
+	p.t.Fatalf("%s: %v", expression, err)
 	return out
 }
 
@@ -156,7 +159,7 @@ func get[T any](p *tab, expression string) T {
 func (p *tab) text() string { return get[string](p, "document.body.innerText") }
 
 // picture is a screenshot of all of the page.
-func (p *tab) picture() ([]byte, image.Image) {
+func (p *tab) picture() image.Image {
 	p.t.Helper()
 	shot, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100)) // PNG, not JPEG
 	if err != nil {
@@ -166,7 +169,7 @@ func (p *tab) picture() ([]byte, image.Image) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return shot, decoded
+	return decoded
 }
 
 // node is what a screen reader knows of a part of the page.
@@ -218,11 +221,16 @@ func (p *tab) checkLayout(s screen) {
 	if w := get[int64](p, "document.documentElement.scrollWidth"); w > s.width {
 		p.t.Errorf("%d px wide, scrolls sideways", w)
 	}
-	_, shot := p.picture()
+	const height = "document.documentElement.scrollHeight"
+	want := get[int](p, height)
+	shot := p.picture()
+	for now := get[int](p, height); now != want; now = get[int](p, height) { // it has replaced itself meanwhile
+		want, shot = now, p.picture()
+	}
 	if got := int64(shot.Bounds().Dx()); got != s.width {
 		p.t.Errorf("the screenshot is %d px wide", got)
 	}
-	if got, want := shot.Bounds().Dy(), get[int](p, "document.documentElement.scrollHeight"); got != want || got < 200 {
+	if got := shot.Bounds().Dy(); got != want || got < 200 {
 		p.t.Errorf("the screenshot is %d px high, the page %d", got, want)
 	}
 	colours, dark := look(shot)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -148,4 +150,58 @@ func TestThePageOfARunningSite(t *testing.T) {
 		t.Error(err)
 	}
 	p.checkTrouble(follower.URL + "/")
+
+	p = b.open(t, leader.URL+"/", screens()[0])
+	world.Lie(netip.MustParseAddr(liar), 2, 3)
+	p.until("Ambiguous", "Two addresses have votes. The one before stays.", next, "Held · "+next)
+	world.Down(0, 1, 2, 3)
+	p.until("Holding", "No quorum at the moment. The last one agreed on stays.", next, "no address", "Held · "+next)
+	p.checkTrouble(leader.URL + "/")
+}
+
+// A replica that has never reached the API server says so, and has no address.
+func TestThePageWithoutAnAPIServer(t *testing.T) {
+	s := stack.ForTest(t)
+	program, err := stack.BuildIPController(t.Context(), s.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := stack.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(s.Dir, "nowhere.yaml")
+	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, `{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x}}],
+clusters: [{name: x, cluster: {server: "http://127.0.0.1:%d"}}]}`, port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.IPController(t.Context(), stack.IPControllerConfig{Program: program, Kubeconfig: kubeconfig, Namespace: "dns", Unready: true,
+		Args: []string{"--ipv4-mode=static", "--ipv4-address=" + present}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startBrowser(t)
+	for _, screen := range screens() {
+		p := b.open(t, r.URL+"/", screen)
+		p.until("Unknown", "not known", "nobody leads", "ConfigMap dns/spokedns-wan-ip cannot be followed", "connection refused")
+		p.checkLayout(screen)
+		p.checkTrouble(r.URL + "/")
+	}
+}
+
+// until loads the page again until it has all these words, the title included.
+func (p *tab) until(words ...string) {
+	p.t.Helper()
+	if err := stack.Eventually(p.ctx, time.Minute, func(context.Context) error {
+		p.do(chromedp.Reload())
+		text := get[string](p, "document.title + document.body.innerText")
+		for _, w := range words {
+			if !strings.Contains(text, w) {
+				return fmt.Errorf("no %q in:\n%s", w, text)
+			}
+		}
+		return nil
+	}); err != nil {
+		p.t.Error(err)
+	}
 }

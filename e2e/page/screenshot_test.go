@@ -44,7 +44,7 @@ func TestTheDocumentationShowsTodaysPage(t *testing.T) {
 
 	s := screen{width: 1200}
 	p := startBrowser(t).open(t, serve(t, v), s)
-	_, now := p.picture()
+	now := p.picture()
 	if *screenshots {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
