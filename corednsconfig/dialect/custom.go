@@ -74,13 +74,13 @@ func (t *customTarget) plan(want []corefile.Forward) (part, error) {
 func (t *customTarget) candidate(key []byte, want []corefile.Forward) (*Candidate, []string, error) {
 	s := &t.dialect.Cluster
 	c := &Candidate{Corefile: s.Corefile, Process: s.Process, Site: s.Site}
-	read := c.Corefile
+	judged := s.Process
 	if c.Process.Imports != nil {
-		c.Process.Imports = mapsWith(c.Process.Imports, t.file, key)
-	} else {
-		// Other imports cannot be known, so the blocks are judged as if they stood in the Corefile itself.
-		read = bytes.Join([][]byte{read, key}, []byte("\n"))
+		judged.Imports = mapsWith(s.Process.Imports, t.file, nil)
+		c.Process.Imports = mapsWith(s.Process.Imports, t.file, key)
 	}
-	warnings, err := t.dialect.gate(read, c.Process, want, s.Site, false)
+	// Blocks of ours are known as such in the Corefile itself only, so they are judged as if they stood there.
+	text := bytes.Join([][]byte{s.Corefile, key}, []byte("\n"))
+	warnings, err := t.dialect.gate(text, judged, want, s.Site, false)
 	return c, warnings, err
 }

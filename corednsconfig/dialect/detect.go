@@ -23,7 +23,8 @@ func Detect(f Facts) (*Dialect, error) {
 		return nil, unsupported(External, "Service %s/%s selects no pods: names are answered elsewhere", service.Namespace, service.Name)
 	}
 	d := &Dialect{facts: f}
-	if err := d.nodeLocal(); err != nil {
+	d.findNodeLocal()
+	if err := d.cloudDNS(); err != nil {
 		return nil, err
 	}
 	pods := running(f.Pods)
@@ -44,7 +45,8 @@ func Detect(f Facts) (*Dialect, error) {
 	if err := d.choose(); err != nil {
 		return nil, err
 	}
-	return d, d.chooseNodeLocal()
+	d.chooseNodeLocal()
+	return d, nil
 }
 
 func unique(lists ...[]netip.Addr) []netip.Addr {

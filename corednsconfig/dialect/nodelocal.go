@@ -6,28 +6,39 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
 )
 
 // Google's metadata server answers DNS on the nodes of GKE where Cloud DNS serves the cluster.
 const metadataServer = "169.254.169.254"
 
-// nodeLocal finds the cache on the nodes.
-func (d *Dialect) nodeLocal() error {
+// findNodeLocal finds the cache on the nodes. One that cannot be followed is a warning: the cluster DNS can be written all
+// the same, and whether names resolve is seen afterwards.
+func (d *Dialect) findNodeLocal() {
 	pods := running(d.facts.NodeLocalPods)
 	if len(pods) == 0 {
-		return nil
+		return
 	}
 	server, err := serverOf(d.facts, pods)
 	if err != nil {
 		d.warnings = append(d.warnings, "there is a DNS cache on the nodes, and it cannot be told whether it passes the zones on: "+err.Error())
-		return nil
+		return
 	}
 	server.Selector = map[string]string{appLabel: nodeLocalApp}
 	proc, _ := dnsProcess(server.Template)
 	local, _ := proc.flag("localip")
 	server.Addresses = addresses(append(strings.Split(local, ","), server.Site.Bind...))
 	d.NodeLocal = server
+}
+
+// cloudDNS finds out whether the cache asks Google's Cloud DNS for the names of the cluster.
+func (d *Dialect) cloudDNS() error {
+	if d.NodeLocal == nil {
+		return nil
+	}
+	server := d.NodeLocal
 	for _, b := range blocksOf(server.Corefile) {
 		if f, ok := b.directive("forward"); ok && slices.Contains(f.words, metadataServer) {
 			return unsupported(External, "the cache on the nodes (ConfigMap %s/%s) forwards %s to %s: Cloud DNS answers for this cluster; "+
@@ -39,9 +50,9 @@ func (d *Dialect) nodeLocal() error {
 
 // chooseNodeLocal decides what the cache on the nodes needs besides the cluster DNS. Its block for "." goes to the upstream
 // of the nodes as a rule, past the cluster DNS.
-func (d *Dialect) chooseNodeLocal() error {
+func (d *Dialect) chooseNodeLocal() {
 	if d.NodeLocal == nil || d.nodeLocalFed() {
-		return nil
+		return
 	}
 	t := &corefileTarget{dialect: d, server: d.NodeLocal, how: Update, local: true}
 	cm := d.facts.configMap(d.NodeLocal.Source.Namespace, d.NodeLocal.Source.Name)
@@ -61,7 +72,6 @@ func (d *Dialect) chooseNodeLocal() error {
 			"the cluster DNS: its owner has to see to that")
 	}
 	d.targets = append(d.targets, t)
-	return nil
 }
 
 // nodeLocalFed reports whether the zones reach the cache on the nodes without an edit of its own.
@@ -88,14 +98,21 @@ func (d *Dialect) nodeLocalFed() bool {
 	return d.nodeLocalPassesOn()
 }
 
+// nodeLocalImports: it imports our key, or imports something made of the ConfigMap by another container of the pod.
 func (d *Dialect) nodeLocalImports(proc process, t *customTarget) bool {
+	mounted := slices.ContainsFunc(d.NodeLocal.Template.Volumes, func(v corev1.Volume) bool {
+		return v.ConfigMap != nil && v.ConfigMap.Name == t.source.Name
+	})
 	file, err := corefile.Parse(d.NodeLocal.Corefile, d.NodeLocal.Process)
-	if err != nil {
+	if err != nil || !mounted {
 		return false
 	}
 	for _, p := range file.Imports() {
 		if !p.TopLevel {
 			continue
+		}
+		if !proc.covered(path.Dir(p.Pattern)) {
+			return true
 		}
 		for _, m := range proc.mounts() {
 			if m.configMap != t.source.Name || m.sub != "" {
