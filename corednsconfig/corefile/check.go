@@ -39,8 +39,8 @@ func Check(src []byte, p Process, rules Rules) error {
 		return err
 	}
 	c := &checker{file: f, rules: rules, want: want}
-	if f.unclosed != nil {
-		c.faults = append(c.faults, f.unclosed)
+	if f.broken != nil {
+		c.faults = append(c.faults, f.broken)
 	}
 	c.duplicates()
 	c.directives()

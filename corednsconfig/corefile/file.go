@@ -8,11 +8,11 @@ import (
 
 // File is a parsed Corefile.
 type File struct {
-	servers  []server
-	blocks   []Block // one per server
-	imports  []ImportPattern
-	known    bool
-	unclosed *Fault
+	servers []server
+	blocks  []Block // one per server
+	imports []ImportPattern
+	known   bool
+	broken  *Fault
 }
 
 // Block is one server block.
@@ -54,7 +54,7 @@ func Parse(src []byte, p Process) (*File, error) {
 	if err := ps.parse(); err != nil {
 		return nil, err
 	}
-	f := &File{servers: ps.servers, imports: ps.imports, known: ps.known, unclosed: ps.unclosed}
+	f := &File{servers: ps.servers, imports: ps.imports, known: ps.known, broken: ps.broken}
 	places := map[int]place{}
 	if o, err := newOutline(src, p.port()); err == nil {
 		for i, pl := range o.places {

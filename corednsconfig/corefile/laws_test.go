@@ -37,7 +37,7 @@ func (l *layout) words(words ...string) {
 		if i > 0 {
 			l.b.WriteString(l.pick("gap", " ", "  ", "\t", " \r "))
 		}
-		if w != "{" && w != "}" && rapid.IntRange(0, 5).Draw(l.T, "quoted") == 0 {
+		if w != "{" && !strings.Contains(w, `"`) && rapid.IntRange(0, 5).Draw(l.T, "quoted") == 0 {
 			w = `"` + w + `"`
 		}
 		l.b.WriteString(w)

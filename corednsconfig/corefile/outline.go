@@ -36,8 +36,8 @@ func newOutline(src []byte, port int) (*outline, error) {
 	if err := p.parse(); err != nil {
 		return nil, err
 	}
-	if p.unclosed != nil {
-		return nil, p.unclosed
+	if p.broken != nil {
+		return nil, p.broken
 	}
 	o.servers, o.apart = p.servers, p.apart
 	o.places = make([]place, len(o.servers))

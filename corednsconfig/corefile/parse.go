@@ -38,7 +38,7 @@ type parser struct {
 	work     int          // tokens moved by imports
 	servers  []server
 	block    server
-	unclosed *Fault // CoreDNS lets it pass, but nothing can be put next to it: see contents
+	broken   *Fault // CoreDNS lets it pass, but nothing can be put next to it: see contents
 }
 
 // A Corefile of a cluster is a few hundred tokens; an import that goes round in circles must still come to an end.
@@ -95,6 +95,9 @@ func (p *parser) addresses() (eof bool, err error) {
 			}
 			p.block.last = p.at(p.cursor)
 			text, another = strings.CutSuffix(text, ",")
+			if text == "{" || text == "}" {
+				p.broken = p.fault(Syntax, "%q stands where a zone is expected: CoreDNS takes it for one", text)
+			}
 			p.block.keys = append(p.block.keys, text)
 		}
 		more := p.next()
@@ -184,10 +187,10 @@ func (p *parser) contents() error {
 			return fault
 		}
 		// CoreDNS looks at the last word only, and takes the brace of an option for that of the block.
-		p.unclosed = fault
+		p.broken = fault
 	}
 	if last := p.block.last; p.block.braces && closed && (last.copied != opening.copied || last.file != opening.file) {
-		p.unclosed = p.faultAt(opening, Syntax, "the brace that closes this block comes from somewhere else, by an import: nobody can tell what belongs to it")
+		p.broken = p.faultAt(opening, Syntax, "the brace that closes this block comes from somewhere else, by an import: nobody can tell what belongs to it")
 	}
 	return nil
 }
