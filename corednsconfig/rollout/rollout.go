@@ -8,14 +8,16 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
+	"github.com/spokedns/spokedns/corednsconfig/dialect"
 )
 
 // Cluster is one cluster and the way to its API server.
@@ -59,8 +61,6 @@ type Options struct {
 	Log *slog.Logger
 	// Notify is called once for each thing a person or a counter should know, from the goroutine that made it happen.
 	Notify func(cluster string, e Event)
-	// Owner is the field manager of our writes and the value of the label on our objects. Empty: "spokedns-corednsconfig".
-	Owner string
 	// Command starts a CoreDNS on this machine for the load gate of clusters where our pod cannot run, for example
 	// {"/coredns"}; "-conf FILE" is appended. Only the parts of a Corefile that need no cluster are tried then. Empty: none.
 	Command []string
@@ -68,6 +68,12 @@ type Options struct {
 	Call time.Duration
 	// Converge bounds the wait for the replicas to load what was written. 0: 150 s.
 	Converge time.Duration
+	// Dial opens a TCP connection to a port of a pod of the cluster. Nil: through the API server, by port-forwarding. For
+	// those who stand in the pods' network. A port where nobody listens must be an error for which
+	// errors.Is(err, syscall.ECONNREFUSED) holds.
+	Dial func(ctx context.Context, c Cluster, pod *corev1.Pod, port int) (net.Conn, error)
+	// Planner stands in for (*dialect.Dialect).Plan. For tests that must get a fault past the static gate.
+	Planner func(d *dialect.Dialect, want []corefile.Forward) (dialect.Change, error)
 }
 
 // Event is something that happened to a cluster.
@@ -136,43 +142,8 @@ type Plan struct {
 	Report
 	// Diff is a unified diff, empty when nothing would change. Its file names are "namespace/name/key".
 	Diff string
-}
-
-// Engine applies wishes to clusters. It holds no state of any cluster and is safe for use by many goroutines, but not for
-// two calls on one cluster at once.
-type Engine struct {
-	opts Options
-}
-
-// New returns an Engine.
-func New(opts Options) (*Engine, error) {
-	return &Engine{opts: opts}, nil
-}
-
-// Plan says what Apply would write, after the static gate. It makes no mutating call.
-func (e *Engine) Plan(ctx context.Context, c Cluster, w Wish) (Plan, error) {
-	return Plan{}, errors.New("not there yet")
-}
-
-// Apply makes the cluster do what is wished, or leaves it as it was: static gate, load gate, write, verification on
-// every replica, probes; and back to the last good state if the cluster's own names stop resolving. What is there
-// already is not written again, and an Apply that was interrupted is taken up where it was. It takes as long as
-// the replicas take to load, at most Options.Converge and then some; it ends early with ctx.
-func (e *Engine) Apply(ctx context.Context, c Cluster, w Wish) (Report, error) {
-	return Report{}, errors.New("not there yet")
-}
-
-// Remove takes out what Apply put in, byte for byte where nobody edited since, and forgets the cluster. Content of
-// ours that was altered is not ours any more: it stays, and Applied says so (status Unknown, reason Altered). Without
-// anything of ours in the cluster it does nothing.
-func (e *Engine) Remove(ctx context.Context, c Cluster) (Report, error) {
-	return Report{}, errors.New("not there yet")
-}
-
-// Check looks, and makes no mutating call: whether what is wished is written, loaded and resolving, and whether an
-// owner was given way. Drifted in its Report means that it is time for Apply.
-func (e *Engine) Check(ctx context.Context, c Cluster, w Wish) (Report, error) {
-	return Report{}, errors.New("not there yet")
+	// Warnings say what the change costs or leaves undone.
+	Warnings []string
 }
 
 // SecretName is the Secret, in the namespace of the cluster's DNS, that remembers what was there before us.

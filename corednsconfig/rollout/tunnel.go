@@ -1,0 +1,163 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
+	"k8s.io/client-go/rest"
+)
+
+// tunnels are connections to ports of pods through the API server, by the portforward subresource: one connection per
+// pod, kept until close, and a pair of streams in it per connection to a port.
+type tunnels struct {
+	base      *url.URL
+	transport http.RoundTripper
+
+	mu   sync.Mutex
+	pods map[types.UID]httpstream.Connection
+	next int
+}
+
+func newTunnels(cfg *rest.Config) (*tunnels, error) {
+	cfg = rest.CopyConfig(cfg)
+	cfg.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrade
+	cfg.Timeout = 0                       // a tunnel stays; each use of it has its own end
+	transport, err := rest.TransportFor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	base, _, err := rest.DefaultServerUrlFor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &tunnels{base: base, transport: transport, pods: map[types.UID]httpstream.Connection{}}, nil
+}
+
+func (t *tunnels) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for uid, c := range t.pods {
+		_ = c.Close()
+		delete(t.pods, uid)
+	}
+}
+
+// tunnel is the connection to a pod, made when there is none or it has ended.
+func (t *tunnels) tunnel(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, int, error) {
+	t.mu.Lock()
+	t.next++
+	id, c := t.next, t.pods[pod.UID]
+	t.mu.Unlock()
+	if c != nil {
+		select {
+		case <-c.CloseChan():
+		default:
+			return c, id, nil
+		}
+	}
+	c, err := t.connect(ctx, pod)
+	if err != nil {
+		return nil, 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first := t.pods[pod.UID]; first != nil {
+		select {
+		case <-first.CloseChan():
+		default:
+			_ = c.Close()
+			return first, id, nil
+		}
+	}
+	t.pods[pod.UID] = c
+	return c, id, nil
+}
+
+func (t *tunnels) connect(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, error) {
+	target := t.base.JoinPath("api", "v1", "namespaces", pod.Namespace, "pods", pod.Name, "portforward")
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(httpstream.HeaderConnection, httpstream.HeaderUpgrade)
+	req.Header.Set(httpstream.HeaderUpgrade, spdy.HeaderSpdy31)
+	req.Header.Set(httpstream.HeaderProtocolVersion, "portforward.k8s.io")
+	resp, err := t.transport.RoundTrip(req)
+	if err != nil {
+		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	stream, ok := resp.Body.(io.ReadWriteCloser)
+	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+		resp.Body.Close()
+		return nil, fmt.Errorf("port-forward to pod %s/%s: %s: %s", pod.Namespace, pod.Name, resp.Status, strings.TrimSpace(string(said)))
+	}
+	return spdy.NewClientConnection(byteStream{stream})
+}
+
+func (t *tunnels) drop(pod *corev1.Pod, c httpstream.Connection) {
+	_ = c.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pods[pod.UID] == c {
+		delete(t.pods, pod.UID)
+	}
+}
+
+// dial opens a connection to a port of a pod.
+func (t *tunnels) dial(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error) {
+	c, id, err := t.tunnel(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { t.drop(pod, c) }) // streams are waited for without a context
+	defer stop()
+	header := http.Header{}
+	header.Set(corev1.PortHeader, strconv.Itoa(port))
+	header.Set(corev1.PortForwardRequestIDHeader, strconv.Itoa(id))
+	header.Set(corev1.StreamType, corev1.StreamTypeError)
+	complaints, err := c.CreateStream(header)
+	if err != nil {
+		t.drop(pod, c)
+		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	_ = complaints.Close() // nothing is written to it
+	header.Set(corev1.StreamType, corev1.StreamTypeData)
+	data, err := c.CreateStream(header)
+	if err != nil {
+		t.drop(pod, c)
+		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	p := newPipe(data, func() { c.RemoveStreams(complaints, data) })
+	go func() {
+		defer close(p.judged)
+		said, _ := io.ReadAll(io.LimitReader(complaints, 1024))
+		if len(said) > 0 {
+			p.end(forwardError(pod, port, strings.TrimSpace(string(said))))
+		}
+	}()
+	return p, nil
+}
+
+// forwardError is what the node said about a port it was to connect to. Runtimes word it differently; all pass on the
+// kernel's words.
+func forwardError(pod *corev1.Pod, port int, said string) error {
+	err := errors.New(said)
+	if strings.Contains(said, "refused") {
+		err = fmt.Errorf("%s: %w", said, syscall.ECONNREFUSED)
+	}
+	return fmt.Errorf("pod %s/%s port %d: %w", pod.Namespace, pod.Name, port, err)
+}
