@@ -58,6 +58,9 @@ func (t *customTarget) plan(want []corefile.Forward) (part, error) {
 			break
 		}
 		e.Object = e.Ref.bare()
+		if cm == nil || next != nil && cm.Annotations[createdAnnotation] != "" {
+			e.Object = e.Ref.created() // an apply that leaves it out would take it away
+		}
 		if next != nil {
 			err = unstructured.SetNestedField(e.Object.Object, string(next), "data", t.source.Key)
 		}

@@ -65,11 +65,14 @@ func (t *helmTarget) plan(want []corefile.Forward) (part, error) {
 	}
 	switch {
 	case there == nil:
-		e.How, e.Object = Apply, t.ref().bare()
+		e.How, e.Object = Apply, t.ref().created()
 	case after == "" && oursAlone(there):
 		e.How, e.ResourceVersion = Delete, there.GetResourceVersion()
 	default:
 		e.ResourceVersion, e.Object = there.GetResourceVersion(), there.DeepCopy()
+		if len(want) == 0 {
+			unstructured.RemoveNestedField(e.Object.Object, "metadata", "annotations", createdAnnotation)
+		}
 	}
 	if e.Object != nil {
 		err = unstructured.SetNestedField(e.Object.Object, after, "spec", "valuesContent")

@@ -90,14 +90,17 @@ func appliedByUs(o metav1.Object, path ...string) bool {
 	return true
 }
 
-// oursAlone: nobody else has ever written the object.
+// createdAnnotation is on objects that were not there before us, and on no others.
+const createdAnnotation = "dns.spokedns.io/created"
+
+// oursAlone: we created the object, and nobody else has written it since.
 func oursAlone(o metav1.Object) bool {
 	for _, m := range o.GetManagedFields() {
 		if m.Manager != FieldOwner {
 			return false
 		}
 	}
-	return len(o.GetManagedFields()) > 0
+	return len(o.GetManagedFields()) > 0 && o.GetAnnotations()[createdAnnotation] != ""
 }
 
 // isEKSAddon: the add-on manager of EKS applies the Corefile.

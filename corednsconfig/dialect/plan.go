@@ -224,6 +224,13 @@ func (r Ref) bare() *unstructured.Unstructured {
 	return u
 }
 
+// created is bare for an object that is not there yet.
+func (r Ref) created() *unstructured.Unstructured {
+	u := r.bare()
+	u.SetAnnotations(map[string]string{createdAnnotation: "true"})
+	return u
+}
+
 // A corefileTarget is a Corefile into which blocks of ours go: the cluster DNS's, or the node-local cache's.
 type corefileTarget struct {
 	dialect *Dialect

@@ -209,7 +209,7 @@ func (t *stubTarget) send(e *Edit, cm *corev1.ConfigMap, record stubRecord) erro
 			return nil
 		}
 		e.How, e.Object = Apply, e.Ref.bare()
-		e.Object.SetAnnotations(map[string]string{stubAnnotation: annotation})
+		e.Object.SetAnnotations(map[string]string{stubAnnotation: annotation, createdAnnotation: "true"})
 		return unstructured.SetNestedField(e.Object.Object, string(e.After), "data", e.Key)
 	}
 	e.ResourceVersion = cm.ResourceVersion
@@ -227,6 +227,7 @@ func (t *stubTarget) send(e *Edit, cm *corev1.ConfigMap, record stubRecord) erro
 	next.Annotations[stubAnnotation] = annotation
 	if annotation == "" {
 		delete(next.Annotations, stubAnnotation)
+		delete(next.Annotations, createdAnnotation)
 	}
 	var err error
 	e.How = Update
