@@ -19,6 +19,9 @@ type Facts struct {
 	NodeLocalPods []corev1.Pod `json:"nodeLocalPods,omitempty"`
 	// ConfigMaps that those pods mount.
 	ConfigMaps []corev1.ConfigMap `json:"configMaps,omitempty"`
+	// Hidden are ConfigMaps of a cache on the nodes, as namespace/name, that nobody could grant by name beforehand and that
+	// may not be read.
+	Hidden []string `json:"hidden,omitempty"`
 	// DNSOperator is the DNS "default" of dns.operator.openshift.io.
 	DNSOperator *unstructured.Unstructured `json:"dnsOperator,omitempty"`
 	// HelmChart is the HelmChart of helm.cattle.io that brings CoreDNS, HelmChartConfig its adjustment.

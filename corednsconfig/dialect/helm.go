@@ -3,9 +3,11 @@ package dialect
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
@@ -131,7 +133,7 @@ func (t *helmTarget) ours(want []corefile.Forward, users []any) ([]chartServer, 
 	if err != nil {
 		return nil, err
 	}
-	ours, err := chartServers(text)
+	ours, err := chartServers(text, t.tcp())
 	if err != nil {
 		return nil, err
 	}
@@ -156,13 +158,24 @@ func (t *helmTarget) ours(want []corefile.Forward, users []any) ([]chartServer, 
 	return ours, nil
 }
 
+// tcp: the Service is open for TCP today.
+func (t *helmTarget) tcp() bool {
+	return slices.ContainsFunc(t.dialect.facts.Service().Spec.Ports, func(p corev1.ServicePort) bool {
+		return p.Port == 53 && p.Protocol == corev1.ProtocolTCP
+	})
+}
+
 // chart are the chart's own servers as values, taken from what it has rendered.
 func (t *helmTarget) chart() (string, error) {
+	if port := t.dialect.Cluster.Site.Port; port != 53 {
+		return "", &corefile.Fault{Reason: corefile.Unproven, Text: fmt.Sprintf("CoreDNS listens on port %d: how values send port 53 of the Service there is not known; "+
+			"write the chart's servers into %s yourself", port, t.ref())}
+	}
 	plain, err := corefile.Edit(t.dialect.Cluster.Corefile, nil, t.dialect.Cluster.Site)
 	if err != nil {
 		return "", err
 	}
-	servers, err := chartServers(plain)
+	servers, err := chartServers(plain, t.tcp())
 	if err != nil {
 		return "", &corefile.Fault{Reason: corefile.Unproven, Text: t.dialect.Cluster.Source.String() + " cannot be put into values: " + err.Error()}
 	}

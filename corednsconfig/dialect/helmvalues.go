@@ -22,6 +22,8 @@ type chartServer struct {
 type chartZone struct {
 	Zone   string `yaml:"zone"`
 	Scheme string `yaml:"scheme,omitempty"`
+	// UseTCP opens the port of the Service for TCP too; some versions of the chart do without.
+	UseTCP bool `yaml:"use_tcp,omitempty"`
 }
 
 type chartPlugin struct {
@@ -39,8 +41,9 @@ const (
 	valuesJoined = " (joined)"
 )
 
-// chartServers turns server blocks into values. The chart writes them out again as the same words; that is proved.
-func chartServers(text []byte) ([]chartServer, error) {
+// chartServers turns server blocks into values. The chart writes them out again as the same words; that is proved. The chart
+// makes the ports of the Service of the values too, so tcp says whether it is to be open for TCP.
+func chartServers(text []byte, tcp bool) ([]chartServer, error) {
 	file, err := corefile.Parse(text, corefile.Process{})
 	if err != nil {
 		return nil, err
@@ -58,7 +61,7 @@ func chartServers(text []byte) ([]chartServer, error) {
 				return nil, fmt.Errorf("the addresses %s have several ports, values have one", strings.Join(w.keys, " "))
 			}
 			s.Port = k.Port
-			z := chartZone{Zone: k.Zone}
+			z := chartZone{Zone: k.Zone, UseTCP: tcp && k.Transport == "dns"}
 			if z.Zone == "" {
 				z.Zone = "."
 			}

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,16 +35,8 @@ func Read(ctx context.Context, r client.Reader) (Facts, error) {
 	}
 	f.Pods = rd.pods(service.Namespace, service.Spec.Selector)
 	f.NodeLocalPods = rd.pods(systemNamespace, map[string]string{appLabel: nodeLocalApp})
-	for _, p := range slices.Concat(f.Pods, f.NodeLocalPods) {
-		for _, name := range mountedConfigMaps(p) {
-			if f.configMap(p.Namespace, name) != nil {
-				continue
-			}
-			if m := rd.configMap(p.Namespace, name); m != nil {
-				f.ConfigMaps = append(f.ConfigMaps, *m)
-			}
-		}
-	}
+	rd.configMaps(&f, f.Pods, false)
+	rd.configMaps(&f, f.NodeLocalPods, true)
 	if service.Namespace == openshiftNamespace {
 		f.DNSOperator = rd.object(dnsKind(), "", "default", "dnses")
 	}
@@ -123,12 +116,27 @@ func (r *reader) pods(namespace string, selector map[string]string) []corev1.Pod
 	return list.Items
 }
 
-func (r *reader) configMap(namespace, name string) *corev1.ConfigMap {
-	var m corev1.ConfigMap
-	if !r.get(&m, namespace, name, "", "configmaps") {
-		return nil
+// configMaps reads what the pods mount. Some who run a cache on the nodes name its ConfigMap after its content, so that the
+// right to read it cannot be granted beforehand; that is a fact and no error.
+func (r *reader) configMaps(f *Facts, pods []corev1.Pod, nodeLocal bool) {
+	asked := map[string]bool{}
+	for _, p := range pods {
+		for _, name := range mountedConfigMaps(p) {
+			full := p.Namespace + "/" + name
+			if asked[full] || f.configMap(p.Namespace, name) != nil {
+				continue
+			}
+			asked[full] = true
+			var m corev1.ConfigMap
+			if r.get(&m, p.Namespace, name, "", "configmaps") {
+				f.ConfigMaps = append(f.ConfigMaps, m)
+			}
+			var forbidden *Forbidden
+			if nodeLocal && errors.As(r.err, &forbidden) && !slices.Contains(knownConfigMaps(), name) {
+				f.Hidden, r.err = append(f.Hidden, full), nil
+			}
+		}
 	}
-	return &m
 }
 
 func (r *reader) object(kind schema.GroupVersionKind, namespace, name, resource string) *unstructured.Unstructured {

@@ -91,6 +91,9 @@ func (s *Server) followCorefile(f Facts, proc process) error {
 		s.Source = Source{s.Namespace, m.configMap, key}
 		s.Reload.Watched = m.sub == ""
 		cm := f.configMap(s.Namespace, m.configMap)
+		if slices.Contains(f.Hidden, s.Namespace+"/"+m.configMap) {
+			return unsupported(UnknownServer, "the right to get ConfigMap %s/%s is missing", s.Namespace, m.configMap)
+		}
 		if cm == nil {
 			return unsupported(UnknownServer, "pod %s reads %s from ConfigMap %s/%s, which is not there", s.Pods[0].Name, file, s.Namespace, m.configMap)
 		}

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/coredns/caddy/caddyfile"
 )
@@ -24,7 +25,7 @@ type written struct {
 func blocksOf(src []byte) []written {
 	var all []written
 	for _, l := range linesOf(src) {
-		if l.inner == nil || l.words[0] == "import" || l.words[0][0] == '(' {
+		if l.inner == nil || l.words[0] == "import" || strings.HasPrefix(l.words[0], "(") {
 			continue
 		}
 		b := written{lines: l.inner}
