@@ -136,6 +136,9 @@ func (c *checker) directives() {
 				add(Option, "stands twice in this block, CoreDNS takes it once")
 			}
 			seen[d.name] = true
+			if i := slices.IndexFunc(d.tokens, func(t token) bool { return t.text == "{" }); i > 0 && !d.tokens[i].follows(d.tokens[i-1]) {
+				add(Option, "its opening brace stands on the next line, where the plugin does not look for it")
+			}
 			if fault := argumentFault(d, v); fault != "" {
 				add(Option, "%s", fault)
 			}

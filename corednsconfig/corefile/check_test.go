@@ -60,7 +60,7 @@ func TestCheckAcceptsWhatDistributionsShip(t *testing.T) {
 		"talos": "1.13.1", "minikube": "1.12.1", "eks": "1.11.4", "aks": "1.12.1", "k3s": "1.12.3", "rke2": "1.12.4",
 		"gardener": "1.13.1", "openshift": "1.11.3", "node-local": "1.11.3", "digitalocean": "1.11.3", "kops": "1.12.1",
 		"microk8s": "1.10.1", "submariner": "1.12.1", "odd-quotes": "1.15.0", "odd-snippets": "1.15.0", "odd-comments": "1.15.0",
-		"odd-crlf": "1.15.0", "odd-no-brace": "1.15.0", "odd-view": "1.15.0", "odd-bom": "1.15.0", "odd-brace-next-line": "",
+		"odd-crlf": "1.15.0", "odd-no-brace": "1.15.0", "odd-view": "1.15.0", "odd-bom": "1.15.0", "odd-brace-next-line": "1.15.0",
 	} {
 		for _, migrates := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s migrates=%v", name, migrates), func(t *testing.T) {

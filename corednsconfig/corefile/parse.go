@@ -189,8 +189,11 @@ func (p *parser) contents() error {
 		// CoreDNS looks at the last word only, and takes the brace of an option for that of the block.
 		p.broken = fault
 	}
-	if last := p.block.last; p.block.braces && closed && (last.copied != opening.copied || last.file != opening.file) {
-		p.broken = p.faultAt(opening, Syntax, "the brace that closes this block comes from somewhere else, by an import: nobody can tell what belongs to it")
+	first, last := p.block.first, p.block.last
+	mixed := p.block.braces && closed && (last.copied != opening.copied || last.file != opening.file || first.copied != opening.copied)
+	mixed = mixed || first.copied && slices.ContainsFunc(p.block.directives, func(d directive) bool { return !d.tokens[0].copied })
+	if mixed {
+		p.broken = p.faultAt(opening, Syntax, "an import brings one half of this block, the other half stands here: nobody can tell what belongs to it")
 	}
 	return nil
 }

@@ -90,7 +90,9 @@ func tryToStart(t *testing.T, program string, src []byte) (started bool, output 
 		return false, string(out.text)
 	case <-out.found:
 		cancel()
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("CoreDNS ended by itself")
+		}
 		return true, string(out.text)
 	}
 }
