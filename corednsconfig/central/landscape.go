@@ -17,24 +17,24 @@ import (
 type Landscape struct {
 	// Path is where all keys of the landscape stand in etcd, one segment: "/skydns". Landscapes that share
 	// an etcd have one each. CoreDNS derives names from keys by cutting off one segment, so it cannot be more.
-	Path string
+	Path string `yaml:"path"`
 	// Zones are the base domains CoreDNS answers for, "openmcp.cluster" for example, and trees of addresses,
 	// "18.172.in-addr.arpa"; in lower case, without a dot at the end.
-	Zones []string
+	Zones []string `yaml:"zones"`
 	// Clusters are those that publish names, each in zones of its own.
-	Clusters []Cluster
+	Clusters []Cluster `yaml:"clusters"`
 	// NameServers are the addresses at which the central DNS is reached. They become the NS records of every
 	// zone; without any a question for those is answered NXDOMAIN.
-	NameServers []netip.Addr
+	NameServers []netip.Addr `yaml:"nameServers"`
 }
 
 // Cluster is one cluster that publishes names.
 type Cluster struct {
 	// Name is a DNS label, and part of the name of the cluster's user in etcd.
-	Name string
+	Name string `yaml:"name"`
 	// Zones are those that the cluster's webhook serves; empty means <name>.<zone> for each of the
 	// landscape's zones that is no tree of addresses. No other cluster's zone may be the same, or below.
-	Zones []string
+	Zones []string `yaml:"zones"`
 }
 
 // ZonesOf are the zones of a cluster of the landscape.

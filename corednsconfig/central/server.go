@@ -15,38 +15,40 @@ import (
 // Server says how the central CoreDNS runs. The zero value of a field that is not said to be needed leaves out
 // what it is for, or stands for the value given here.
 type Server struct {
-	Port int      // where it is asked, 53
-	Bind []string // addresses it listens on; empty for all
-	Etcd Etcd     // needed
+	Port int      `yaml:"port"` // where it is asked, 53
+	Bind []string `yaml:"bind"` // addresses it listens on; empty for all
+	Etcd Etcd     `yaml:"etcd"` // needed
 
 	// MaxTTL is how long an answer is kept, and with that the highest TTL that is answered: 30 s. A changed
 	// record is answered wrongly no longer than that. In whole seconds.
-	MaxTTL time.Duration
+	MaxTTL time.Duration `yaml:"maxTTL"`
 	// StaleFor is how long what was answered once is answered again while etcd is out of reach: 1 h. Such
 	// answers come 200 ms after the question and have a TTL of 0.
-	StaleFor time.Duration
+	StaleFor time.Duration `yaml:"staleFor"`
 	// Wildcards answers *.apps.example.org for each name one label below apps.example.org that has no records
 	// of its own. It takes a second server block, on WildcardPort of the loopback address.
-	Wildcards    bool
-	WildcardPort int // 5301
+	Wildcards    bool `yaml:"wildcards"`
+	WildcardPort int  `yaml:"wildcardPort"` // 5301
 	// Upstreams, "host:port" or addresses, answer for names outside the zones when an alias leads there.
 	// They are asked for nothing else unless clients ask us: with upstreams we answer for any name.
-	Upstreams []string
+	Upstreams []string `yaml:"upstreams"`
 
-	Health  string // address of /health, ":8080" for example
-	Ready   string // address of /ready, ":8181"
-	Metrics string // address of /metrics, ":9153"
-	Reload  bool   // follow changes of the Corefile
+	Health  string `yaml:"health"`  // address of /health, ":8080" for example
+	Ready   string `yaml:"ready"`   // address of /ready, ":8181"
+	Metrics string `yaml:"metrics"` // address of /metrics, ":9153"
+	Reload  bool   `yaml:"reload"`  // follow changes of the Corefile
 }
 
 // Etcd is how CoreDNS reaches etcd.
 type Etcd struct {
-	Endpoints []string // URLs, all https:// or all http://; at least one
+	Endpoints []string `yaml:"endpoints"` // URLs, all https:// or all http://; at least one
 	// CAFile holds the authority of etcd's certificates, empty for those of the system. CertFile and KeyFile
 	// are CoreDNS's own, both or none. They are read once: after a renewal CoreDNS has to be restarted.
-	CAFile, CertFile, KeyFile string
-	User                      string // empty without authentication, or when the certificate's common name is the user
-	PasswordEnv               string // name of the environment variable that holds the user's password
+	CAFile      string `yaml:"caFile"`
+	CertFile    string `yaml:"certFile"`
+	KeyFile     string `yaml:"keyFile"`
+	User        string `yaml:"user"`        // empty without authentication, or when the certificate's common name is the user
+	PasswordEnv string `yaml:"passwordEnv"` // name of the environment variable that holds the user's password
 }
 
 const (

@@ -1,6 +1,10 @@
 package etcdlint
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Severity says how bad a finding is.
 type Severity int
@@ -146,3 +150,9 @@ func meanings() map[Code]meaning {
 		},
 	}
 }
+
+// Codes are all there are, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(meanings())) }
+
+// Severity is that of every finding with the code.
+func (c Code) Severity() Severity { return meanings()[c].severity }

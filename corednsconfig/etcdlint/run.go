@@ -2,34 +2,25 @@ package etcdlint
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
+	"github.com/spokedns/spokedns/corednsconfig/etcdclient"
 )
 
 // Options are those of the command lint-etcd.
 type Options struct {
-	Endpoints    []string      `name:"endpoints" help:"URLs of the etcd servers, http:// or https://." placeholder:"URL" required:""`
-	Path         string        `name:"path" help:"Path of the keys, as in the Corefile." default:"/skydns"`
-	Zones        []string      `name:"zone" help:"Zone CoreDNS answers for; repeat it for several." placeholder:"ZONE" required:""`
-	Username     string        `name:"username" help:"User of etcd; CoreDNS's own has the rights it takes." placeholder:"USER"`
-	PasswordFile string        `name:"password-file" help:"File that holds the password of the user." placeholder:"FILE"`
-	CAFile       string        `name:"tls-ca-file" help:"Authority of etcd's certificates; the system's when left out." placeholder:"FILE"`
-	CertFile     string        `name:"tls-cert-file" help:"Client certificate." placeholder:"FILE"`
-	KeyFile      string        `name:"tls-key-file" help:"Key of the client certificate." placeholder:"FILE"`
-	ServerName   string        `name:"tls-server-name" help:"Name in etcd's certificate, when it is not the host it is reached by." placeholder:"NAME"`
-	Output       string        `name:"output" help:"text or json." enum:"text,json" default:"text"`
-	Fail         string        `name:"fail" help:"Least severity that makes the command fail: note, warning or error." enum:"note,warning,error" default:"error"`
-	Timeout      time.Duration `name:"timeout" help:"Longest time for everything." default:"30s"`
+	etcdclient.Options `embed:""` // CoreDNS's own user has the rights it takes
+
+	Path    string        `name:"path" help:"Path of the keys, as in the Corefile." default:"/skydns"`
+	Zones   []string      `name:"zone" help:"Zone CoreDNS answers for; repeat it for several." placeholder:"ZONE" required:""`
+	Output  string        `name:"output" help:"text or json." enum:"text,json" default:"text"`
+	Fail    string        `name:"fail" help:"Least severity that makes the command fail: note, warning or error." enum:"note,warning,error" default:"error"`
+	Timeout time.Duration `name:"timeout" help:"Longest time for everything." default:"30s"`
 }
 
 // Found is the error of a run that has findings of the severity that was asked for. Its text has no news for
@@ -105,9 +96,6 @@ func (o Options) validate() error {
 	wrong := func(field, value, want string) {
 		errs = append(errs, fmt.Errorf("%s is %q: want %s", field, value, want))
 	}
-	if len(o.Endpoints) == 0 {
-		wrong("endpoints", "", "at least one URL, for example https://etcd.internal:2379")
-	}
 	if !strings.HasPrefix(o.Path, "/") || len(o.Path) == 1 || strings.Contains(o.Path[1:], "/") {
 		wrong("path", o.Path, "one segment, for example /skydns")
 	}
@@ -119,39 +107,19 @@ func (o Options) validate() error {
 			wrong("zone", zone, "a name in lower case without a dot at its end, for example openmcp.cluster")
 		}
 	}
-	if (o.Username == "") != (o.PasswordFile == "") {
-		wrong("password-file", o.PasswordFile, "a user and a file with its password, or neither")
-	}
 	if o.Output != "text" && o.Output != "json" {
 		wrong("output", o.Output, "text or json")
 	}
 	if o.Timeout < 0 {
 		wrong("timeout", o.Timeout.String(), "a positive duration, for example 30s")
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.Options.Validate())...)
 }
 
 func (o Options) read(ctx context.Context) ([]Key, int64, error) {
-	cfg := clientv3.Config{Endpoints: o.Endpoints, Username: o.Username, Context: ctx, DialTimeout: o.Timeout, Logger: zap.NewNop()}
-	if o.PasswordFile != "" {
-		b, err := os.ReadFile(o.PasswordFile)
-		if err != nil {
-			return nil, 0, err
-		}
-		cfg.Password = strings.TrimRight(string(b), "\r\n")
-	}
-	if o.CAFile != "" || o.CertFile != "" || o.ServerName != "" {
-		info := transport.TLSInfo{TrustedCAFile: o.CAFile, CertFile: o.CertFile, KeyFile: o.KeyFile, ServerName: o.ServerName}
-		config, err := info.ClientConfig()
-		if err != nil {
-			return nil, 0, err
-		}
-		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-		cfg.TLS = config
-	}
-	client, err := clientv3.New(cfg)
+	client, err := etcdclient.Connect(ctx, o.Options, o.Timeout)
 	if err != nil {
-		return nil, 0, fmt.Errorf("log in to %s: %w", strings.Join(o.Endpoints, ", "), err)
+		return nil, 0, err
 	}
 	defer client.Close()
 	return Read(ctx, client, o.Path)

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spokedns/spokedns/corednsconfig/etcdclient"
 	"github.com/spokedns/spokedns/corednsconfig/etcdlint"
 )
 
 func TestRunNamesWrongOptions(t *testing.T) {
-	good := etcdlint.Options{Endpoints: []string{"http://127.0.0.1:1"}, Zones: []string{"example.org"}, Timeout: time.Millisecond}
+	good := etcdlint.Options{Options: etcdclient.Options{Endpoints: []string{"http://127.0.0.1:1"}}, Zones: []string{"example.org"}, Timeout: time.Millisecond}
 	for _, tt := range []struct {
 		name  string
 		spoil func(*etcdlint.Options)
@@ -22,6 +23,7 @@ func TestRunNamesWrongOptions(t *testing.T) {
 		{"zone with a dot", func(o *etcdlint.Options) { o.Zones = []string{"example.org."} }, `zone is "example.org."`},
 		{"path of two", func(o *etcdlint.Options) { o.Path = "/a/b" }, `path is "/a/b"`},
 		{"user alone", func(o *etcdlint.Options) { o.Username = "u" }, `password-file is ""`},
+		{"certificate alone", func(o *etcdlint.Options) { o.CertFile = "c" }, `tls-key-file is ""`},
 		{"output", func(o *etcdlint.Options) { o.Output = "yaml" }, `output is "yaml"`},
 		{"severity", func(o *etcdlint.Options) { o.Fail = "fatal" }, `severity is "fatal"`},
 		{"no such file", func(o *etcdlint.Options) { o.CAFile = "/does/not/exist" }, `/does/not/exist`},
