@@ -3,6 +3,7 @@
 package central_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,7 @@ type center struct {
 	root      *clientv3.Client
 	coreDNS   *stack.Part
 	addr      string // of CoreDNS
+	probe     string // zone that is asked for until CoreDNS is up; base when empty
 	uncached  bool   // leave the cache out of the Corefile, for tests in which answers change all the time
 }
 
@@ -142,7 +144,7 @@ func (c *center) tryCoreDNS(ctx context.Context) error {
 	cmd := exec.Command(program, "-conf", path)
 	cmd.Env = append(os.Environ(), "ETCD_PASSWORD="+coreDNSPassword)
 	ready := func(ctx context.Context) error {
-		_, err := stack.Query(ctx, c.addr, base, "SOA")
+		_, err := stack.Query(ctx, c.addr, cmp.Or(c.probe, base), "SOA")
 		return err
 	}
 	c.coreDNS, err = c.Start(ctx, "coredns", ready, cmd)

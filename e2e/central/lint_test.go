@@ -13,6 +13,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/spokedns/spokedns/corednsconfig/etcdclient"
 	"github.com/spokedns/spokedns/corednsconfig/etcdlint"
 	"github.com/spokedns/spokedns/e2e/stack"
 )
@@ -196,10 +197,10 @@ func (c *center) lintOptions() etcdlint.Options {
 	c.Helper()
 	password := filepath.Join(c.TempDir(), "password")
 	c.must(os.WriteFile(password, []byte(coreDNSPassword+"\n"), 0o600))
-	o := etcdlint.Options{
-		Endpoints: []string{c.etcd.Endpoint}, Zones: slices.Clone(c.landscape.Zones), Username: c.landscape.CoreDNSRole(), PasswordFile: password,
-		CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile, Fail: "note",
-	}
+	o := etcdlint.Options{Zones: slices.Clone(c.landscape.Zones), Fail: "note", Options: etcdclient.Options{
+		Endpoints: []string{c.etcd.Endpoint}, Username: c.landscape.CoreDNSRole(), PasswordFile: password,
+		CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile,
+	}}
 	for _, cluster := range c.landscape.Clusters {
 		o.Zones = append(o.Zones, c.landscape.ZonesOf(cluster)...)
 	}
