@@ -66,6 +66,9 @@ func (m stubMap) fault(offset int64, text string, err error) error {
 	if err != nil {
 		text += ": " + err.Error()
 	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		offset = int64(len(m.text))
+	}
 	return &corefile.Fault{Reason: corefile.Syntax, Line: 1 + bytes.Count(m.text[:min(int(offset), len(m.text))], []byte("\n")), Text: text}
 }
 
