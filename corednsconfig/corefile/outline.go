@@ -14,8 +14,8 @@ type outline struct {
 	src     []byte
 	tokens  []token
 	servers []server
-	places  []place      // one per server
-	apart   map[int]bool // where the words of top-level imports start
+	places  []place // one per server
+	words   map[int]importWord
 }
 
 // place says where a server is in the file and whose it is.
@@ -39,7 +39,7 @@ func newOutline(src []byte, port int) (*outline, error) {
 	if p.broken != nil {
 		return nil, p.broken
 	}
-	o.servers, o.apart = p.servers, p.apart
+	o.servers, o.words = p.servers, p.words
 	o.places = make([]place, len(o.servers))
 	for i, s := range o.servers {
 		pl := &o.places[i]

@@ -33,9 +33,9 @@ type parser struct {
 
 	snippets map[string][]token
 	imports  []ImportPattern
-	known    bool         // no reference was left as it stands, no import stepped over
-	apart    map[int]bool // where the words of top-level imports start in the Corefile
-	work     int          // tokens moved by imports
+	known    bool               // no reference was left as it stands, no import stepped over
+	words    map[int]importWord // by where they start in the Corefile
+	work     int                // tokens moved by imports
 	servers  []server
 	block    server
 	broken   *Fault // CoreDNS lets it pass, but nothing can be put next to it: see contents
@@ -44,8 +44,11 @@ type parser struct {
 // A Corefile of a cluster is a few hundred tokens; an import that goes round in circles must still come to an end.
 const maxImportWork = 4_000_000
 
+// importWord is a word of an import directive, which says nothing to the grammar even if it is a brace.
+type importWord struct{ topLevel bool }
+
 func newParser(src []byte, p Process) *parser {
-	return &parser{process: p, tokens: lex("", src), cursor: -1, known: true}
+	return &parser{process: p, tokens: lex("", src), cursor: -1, known: true, words: map[int]importWord{}}
 }
 
 func (p *parser) parse() error {
@@ -258,11 +261,11 @@ func (p *parser) doImport(topLevel bool) error {
 			return err
 		}
 	}
-	if topLevel && arg.file == "" && !arg.copied {
-		if p.apart == nil {
-			p.apart = map[int]bool{}
+	if arg.file == "" && !arg.copied {
+		p.words[arg.start] = importWord{topLevel}
+		if topLevel {
+			p.words[p.at(at).start] = importWord{topLevel}
 		}
-		p.apart[p.at(at).start], p.apart[arg.start] = true, true
 	}
 	if p.work += len(p.tokens) + len(imported); p.work > maxImportWork {
 		return p.faultAt(arg, Import, "import %s: the imports grow without end", pattern)

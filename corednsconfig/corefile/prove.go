@@ -124,15 +124,20 @@ func blockWords(b caddyfile.ServerBlock) []string {
 func (o *outline) inert() string {
 	var b strings.Builder
 	for i, t := range o.tokens {
+		word, imports := o.words[t.start]
 		switch {
-		case o.apart[t.start]:
+		case imports && word.topLevel:
 			continue
 		case i > 0 && t.follows(o.tokens[i-1]):
 			b.WriteByte(' ')
 		default:
 			b.WriteByte('\n')
 		}
-		b.WriteString(inertWord(t.text))
+		if imports {
+			b.WriteString(codedWord(t.text))
+		} else {
+			b.WriteString(inertWord(t.text))
+		}
 	}
 	return b.String()
 }
@@ -152,7 +157,7 @@ func inertWord(text string) string {
 	if !isSnippet {
 		inner = word
 	}
-	coded := "w" + hex.EncodeToString([]byte(inner))
+	coded := codedWord(inner)
 	if isSnippet {
 		coded = "(" + coded + ")"
 	}
@@ -161,3 +166,5 @@ func inertWord(text string) string {
 	}
 	return coded
 }
+
+func codedWord(text string) string { return "w" + hex.EncodeToString([]byte(text)) }
