@@ -194,7 +194,7 @@ func (p *parser) contents() error {
 	}
 	first, last := p.block.first, p.block.last
 	mixed := p.block.braces && closed && (last.copied != opening.copied || last.file != opening.file || first.copied != opening.copied)
-	mixed = mixed || first.copied && slices.ContainsFunc(p.block.directives, func(d directive) bool { return !d.tokens[0].copied })
+	mixed = mixed || first.copied && !last.copied || first.copied && slices.ContainsFunc(p.block.directives, func(d directive) bool { return !d.tokens[0].copied })
 	if mixed {
 		p.broken = p.faultAt(opening, Syntax, "an import brings one half of this block, the other half stands here: nobody can tell what belongs to it")
 	}

@@ -25,19 +25,18 @@ func cacheOptions(v Version) []string {
 	case v.AtLeast(Version{1, 14, 4}):
 		// Fresh as long as the central DNS answers within 200 ms, else what was known within the last hour.
 		options = append(options, "serve_stale 1h verify 200ms")
-	case v.AtLeast(Version{1, 9, 2}):
+	case v.AtLeast(Version{1, 9, 3}):
 		// Without a limit to the verification a dead upstream costs 4 s a query, so the old answer goes out at once; then
-		// it must not be too old.
+		// it must not be too old. Releases before this one could, but there corefile-migration takes serve_stale for unknown
+		// and kubeadm upgrade stops.
 		options = append(options, "serve_stale 10m immediate")
-	case v.AtLeast(Version{1, 6, 6}):
-		options = append(options, "serve_stale 10m")
 	}
 	return options
 }
 
 // profiles has one version of each kind that cacheOptions tells apart, the newest first.
 func profiles() []Version {
-	return []Version{{1, 14, 4}, {1, 9, 4}, {1, 9, 2}, {1, 6, 6}, {}}
+	return []Version{{1, 14, 4}, {1, 9, 4}, {1, 9, 3}, {}}
 }
 
 // render writes the block for one set of zones and upstreams.
@@ -102,6 +101,7 @@ func upstreamText(upstreams []netip.AddrPort) string {
 // a block of ours is known after a migration that drops comments; an option that corefile-migration adds on its way is
 // looked past.
 func isRendered(keys []Key, directives []directive) bool {
+	directives = slices.DeleteFunc(slices.Clone(directives), func(d directive) bool { return d.name == "loop" })
 	var names []string
 	for _, d := range directives {
 		if d.name != "bind" && d.name != "prometheus" {
@@ -120,7 +120,6 @@ func isRendered(keys []Key, directives []directive) bool {
 		f.Zones = append(f.Zones, k.Zone)
 		site.Port = k.Port
 	}
-	directives = slices.Clone(directives)
 	for i, d := range directives {
 		switch d.name {
 		case "bind":
