@@ -19,7 +19,7 @@ type SetupOptions struct {
 
 	Config    string        `name:"config" help:"File that describes the central DNS." placeholder:"FILE" required:""`
 	Passwords string        `name:"passwords" help:"Directory with a file for each user, of the user's name, that holds the password; a user without one logs in with a certificate of its name." placeholder:"DIRECTORY"`
-	Timeout   time.Duration `name:"timeout" help:"Longest time for everything." default:"2m"`
+	Timeout   time.Duration `name:"timeout" help:"Longest time for everything. Each password takes etcd about 0.1 s." default:"10m"`
 }
 
 // Setup brings an etcd to what the file describes: users and roles, the keys of the zones, and authentication,
@@ -27,7 +27,7 @@ type SetupOptions struct {
 // time, after every change of the file and every renewal of a password.
 func Setup(ctx context.Context, o SetupOptions, w io.Writer) error {
 	if o.Timeout == 0 {
-		o.Timeout = 2 * time.Minute
+		o.Timeout = 10 * time.Minute
 	}
 	c, err := Load(o.Config)
 	if err := errors.Join(err, o.Validate()); err != nil {

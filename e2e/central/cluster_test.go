@@ -15,7 +15,7 @@ type cluster struct {
 	zone    string
 	api     *stack.APIServer
 	webhook *stack.Webhook
-	dns     *stack.ExternalDNS
+	dns     []*stack.ExternalDNS
 }
 
 // fqdnTemplate gives LoadBalancer Services the name k8s_gateway gives them, and Nodes theirs. Services that ask
@@ -23,6 +23,10 @@ type cluster struct {
 const fqdnTemplate = `{{if eq .Kind "Service"}}` +
 	`{{with index .Annotations "coredns.io/hostname"}}{{.}}{{else}}{{.Name}}.{{.Namespace}}.ZONE{{end}}` +
 	`{{else if eq .Kind "Node"}}{{.Name}}.ZONE{{end}}`
+
+// pairsTemplate says for each ready endpoint of a Service that asks for it which name it belongs to.
+const pairsTemplate = `{{range .Object.endpoints}}{{if .conditions.ready}}{{range .addresses}}` +
+	`{{index $.Labels "kubernetes.io/service-name"}}.{{$.Namespace}}.ZONE:{{.}},{{end}}{{end}}{{end}}`
 
 // externalDNSArgs are what answers as k8s_gateway does takes beside its sources.
 func externalDNSArgs(zone string) []string {
@@ -32,6 +36,14 @@ func externalDNSArgs(zone string) []string {
 		"--ingress-class=nginx",
 		"--label-filter=k8s-gateway.dns/ignore!=true",
 		"--managed-record-types=A", "--managed-record-types=AAAA", "--managed-record-types=CNAME", "--managed-record-types=TXT",
+	}
+}
+
+// pairsArgs are those of the second external-dns.
+func pairsArgs(zone string) []string {
+	return []string{
+		"--unstructured-resource=endpointslices.v1.discovery.k8s.io", "--label-filter=k8s-gateway.dns/resolve-endpoints=true",
+		"--fqdn-target-template=" + strings.ReplaceAll(pairsTemplate, "ZONE", zone),
 	}
 }
 
@@ -79,25 +91,33 @@ func (c *center) newCluster(name string) *cluster {
 	return k
 }
 
-// publish starts external-dns and waits until it has nothing left to do.
+// publish starts two external-dns and waits until they have nothing left to do.
 func (k *cluster) publish() {
 	k.Helper()
 	identity, err := k.api.ExternalDNSIdentity(k.Context())
 	k.must(err)
-	k.dns, err = k.ExternalDNS(k.Context(), stack.ExternalDNSConfig{
-		Kubeconfig: identity, WebhookURL: k.webhook.API, Wildcard: "star", ExtraArgs: externalDNSArgs(k.zone),
-		Sources: []string{"ingress", "service", "gateway-httproute", "gateway-grpcroute", "gateway-tlsroute", "crd", "node"},
-	})
-	k.must(err)
-	k.settle()
+	for _, c := range []stack.ExternalDNSConfig{
+		{Owner: "c1", ExtraArgs: externalDNSArgs(k.zone), Sources: []string{
+			"ingress", "service", "gateway-httproute", "gateway-grpcroute", "gateway-tlsroute", "crd", "node",
+		}},
+		{Owner: "c1-pairs", ExtraArgs: pairsArgs(k.zone), Sources: []string{"unstructured"}},
+	} {
+		c.Kubeconfig, c.WebhookURL, c.Wildcard = identity, k.webhook.API, "star"
+		dns, err := k.ExternalDNS(k.Context(), c)
+		k.must(err)
+		k.dns = append(k.dns, dns)
+	}
+	for _, dns := range k.dns {
+		k.settle(dns)
+	}
 }
 
 // settle waits until external-dns has planned nothing in two loops.
-func (k *cluster) settle() {
+func (k *cluster) settle(dns *stack.ExternalDNS) {
 	k.Helper()
 	base := stack.Loops{Applies: -1}
 	k.must(stack.Eventually(k.Context(), soon, func(ctx context.Context) error {
-		l, err := k.dns.Loops(ctx)
+		l, err := dns.Loops(ctx)
 		if err != nil {
 			return err
 		}
@@ -105,7 +125,7 @@ func (k *cluster) settle() {
 			base = l
 		}
 		if l.Idle < base.Idle+2 || l.Applies == 0 {
-			return fmt.Errorf("external-dns is still busy: %+v:\n%s", l, k.dns.LogTail(10))
+			return fmt.Errorf("%s is still busy: %+v:\n%s", dns.Name, l, dns.LogTail(10))
 		}
 		return nil
 	}))

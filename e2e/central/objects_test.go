@@ -101,14 +101,14 @@ status: {loadBalancer: {ingress: [{ip: 192.0.2.34}]}}
 ---
 apiVersion: v1
 kind: Service
-metadata: {namespace: shop, name: echo, annotations: {k8s-gateway.dns/resolve-endpoints: "true"}}
+metadata: {namespace: shop, name: echo, labels: {k8s-gateway.dns/resolve-endpoints: "true"}}
 spec: {type: ClusterIP, selector: {app: echo}, ports: [{port: 80}]}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {namespace: shop, name: echo-1, labels: {kubernetes.io/service-name: echo}}
+metadata: {namespace: shop, name: echo-1, labels: {kubernetes.io/service-name: echo, k8s-gateway.dns/resolve-endpoints: "true"}}
 addressType: IPv4
-endpoints: [{addresses: [10.0.0.5], conditions: {ready: true}}]
+endpoints: [{addresses: [10.0.0.5], conditions: {ready: true}}, {addresses: [10.0.0.6], conditions: {ready: false}}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -149,6 +149,12 @@ kind: TLSRoute
 metadata: {namespace: shop, name: tls}
 spec: {hostnames: [tls.ZONE], parentRefs: [{name: edge}], rules: [{backendRefs: [{name: db, port: 5432}]}]}
 status: {parents: [{parentRef: {name: edge}, controllerName: example.org/gateway, conditions: [ACCEPTED]}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {namespace: shop, name: quiet-1, labels: {kubernetes.io/service-name: quiet}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.7], conditions: {ready: true}}]
 ---
 apiVersion: externaldns.k8s.io/v1alpha1
 kind: DNSEndpoint

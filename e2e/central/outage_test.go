@@ -126,7 +126,9 @@ func TestClusterDown(t *testing.T) {
 	k := c.newCluster("c1")
 	c.must(k.api.ApplyYAML(t.Context(), manifest(k.zone)))
 	k.publish()
-	k.dns.Kill()
+	for _, dns := range k.dns {
+		dns.Kill()
+	}
 	k.webhook.Kill()
 	k.api.Kill()
 	c.coreDNS.Stop()

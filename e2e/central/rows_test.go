@@ -43,7 +43,8 @@ func rows() []row {
 		{"Service by annotation, wildcard", "x.queue A", "x.queue.{} A 192.0.2.33", "", ""},
 		{"…and then not by name and namespace", "named.shop A", "NXDOMAIN", "", ""},
 		{"Service by coredns.io/hostname", "old A", "old.{} A 192.0.2.34", "", ""},
-		{"Service resolved to endpoints", "echo.shop A", "echo.shop.{} A 10.0.0.5", "NXDOMAIN", "external-dns publishes the endpoints of headless Services with a host name only"},
+		{"Service resolved to its ready endpoints", "echo.shop A", "echo.shop.{} A 10.0.0.5", "", ""},
+		{"Service that does not ask for it", "quiet.shop A", "NXDOMAIN", "", ""},
 
 		{"HTTPRoute", "http A", "http.{} A 192.0.2.20", "", ""},
 		{"GRPCRoute", "grpc A", "grpc.{} A 192.0.2.20", "", ""},
@@ -62,7 +63,7 @@ func rows() []row {
 		{"host of two kinds", "contested A", "contested.{} A 192.0.2.18", "contested.{} A 192.0.2.18 | contested.{} A 192.0.2.48", "the plugin takes the kind that is configured first; external-dns publishes what all of them ask for"},
 
 		{"Node", "n1 A", "n1.{} A 192.0.2.51", "", ""},
-		{"Node with an external address", "n2 A", "n2.{} A 192.0.2.52", "n2.{} A 198.51.100.52", "external-dns takes the external address if there is one; the plugin the type it is told"},
+		{"Node with an external address, too", "n2 A", "n2.{} A 192.0.2.52", "n2.{} A 198.51.100.52", "external-dns takes the external address if there is one; the plugin the type it is told"},
 
 		{"zone, SOA", "@ SOA", "{} SOA dns1.kube-system.{}", "{} SOA ns.dns.{}", "CoreDNS's etcd plugin has the name; it resolves to the central DNS"},
 		{"zone, NS", "@ NS", "{} NS dns1.kube-system.{}", "{} NS ns1.ns.dns.{} | {} NS ns2.ns.dns.{}", "the central DNS serves the zone, by its addresses"},
