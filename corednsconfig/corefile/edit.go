@@ -125,13 +125,7 @@ func (o *outline) says(blocks []rendered) bool {
 
 // candidates are the files in which our blocks are these; the first that can be proved is the answer.
 func (o *outline) candidates(blocks []rendered) [][]byte {
-	var old []place
-	for _, pl := range o.places {
-		if pl.ours || pl.marked {
-			old = append(old, pl)
-		}
-	}
-	if len(old) > 0 {
+	if old := o.mine(); len(old) > 0 {
 		return [][]byte{o.replace(old, blocks)}
 	}
 	// Behind everything, so that no line of the user's gets another number; before everything if the file ends in a block

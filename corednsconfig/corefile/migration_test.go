@@ -58,7 +58,7 @@ func TestOurBlockSurvivesMigration(t *testing.T) {
 				}
 			}
 			bare := mustEdit(t, []byte(migrated), nil, site)
-			if strings.Contains(string(bare), "openmcp") || strings.Count(string(bare), "{") != strings.Count(string(mustMigrate(t, old, next, src)), "{") {
+			if strings.Contains(string(bare), "openmcp") || strings.Count(string(bare), "{") != strings.Count(mustMigrate(t, old, next, src), "{") {
 				t.Fatalf("%s to %s: taken out of the migrated file, this is left:\n%s", old, next, bare)
 			}
 		}

@@ -57,22 +57,32 @@ func (o *outline) agrees() error {
 	return nil
 }
 
-func (o *outline) inOurs(at int) bool {
-	return slices.ContainsFunc(o.places, func(p place) bool { return (p.ours || p.marked) && p.start <= at && at < p.end })
+// mine are the places of our blocks.
+func (o *outline) mine() []place {
+	var all []place
+	for _, p := range o.places {
+		if p.ours || p.marked {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // othersWords are the words outside our blocks; one that starts a line is told apart unless our block is before it.
 func (o *outline) othersWords() []string {
 	var all []string
+	mine := o.mine()
+	before := true // the word before was ours, or there was none
 	for i, t := range o.tokens {
-		if o.inOurs(t.start) {
-			continue
-		}
-		if i > 0 && !o.inOurs(o.tokens[i-1].start) && t.follows(o.tokens[i-1]) {
+		ours := slices.ContainsFunc(mine, func(p place) bool { return p.start <= t.start && t.start < p.end })
+		switch {
+		case ours:
+		case !before && t.follows(o.tokens[i-1]):
 			all = append(all, " "+t.text)
-		} else {
+		default:
 			all = append(all, "\n"+t.text)
 		}
+		before = ours
 	}
 	return all
 }

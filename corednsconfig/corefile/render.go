@@ -122,6 +122,12 @@ func isRendered(keys []Key, directives []directive) bool {
 	}
 	for i, d := range directives {
 		switch d.name {
+		case "cache":
+			v, ok := profile(d)
+			if !ok {
+				return false
+			}
+			site.Version = v
 		case "bind":
 			site.Bind = words(d.tokens[1:])
 		case "prometheus":
@@ -144,11 +150,18 @@ func isRendered(keys []Key, directives []directive) bool {
 	if len(f.Upstreams) == 0 {
 		return false
 	}
-	content := fingerprint(keys, directives)
-	return slices.ContainsFunc(profiles(), func(v Version) bool {
-		site.Version = v
-		return render(f, site).content == content
-	})
+	return render(f, site).content == fingerprint(keys, directives)
+}
+
+// profile is the kind of CoreDNS for which the cache directive d is what render writes.
+func profile(d directive) (Version, bool) {
+	for _, v := range profiles() {
+		options := strings.Join(cacheOptions(v), " ")
+		if slices.Equal(words(d.tokens), strings.Fields("cache 30 { "+options+" }")) {
+			return v, true
+		}
+	}
+	return Version{}, false
 }
 
 // withoutOption is d without the line of its braces that starts with name.
