@@ -35,14 +35,18 @@ type parser struct {
 	imports  []ImportPattern
 	known    bool               // no reference was left as it stands, no import stepped over
 	words    map[int]importWord // by where they start in the Corefile
-	work     int                // tokens moved by imports
+	expanded int                // imports carried out
+	work     int                // tokens moved by them
 	servers  []server
 	block    server
 	broken   *Fault // CoreDNS lets it pass, but nothing can be put next to it: see contents
 }
 
 // A Corefile of a cluster is a few hundred tokens; an import that goes round in circles must still come to an end.
-const maxImportWork = 4_000_000
+const (
+	maxImports    = 1000
+	maxImportWork = 4_000_000
+)
 
 // importWord is a word of an import directive, which says nothing to the grammar even if it is a brace.
 type importWord struct{ topLevel bool }
@@ -267,7 +271,8 @@ func (p *parser) doImport(topLevel bool) error {
 			p.words[p.at(at).start] = importWord{topLevel}
 		}
 	}
-	if p.work += len(p.tokens) + len(imported); p.work > maxImportWork {
+	p.expanded++
+	if p.work += len(p.tokens) + len(imported); p.work > maxImportWork || p.expanded > maxImports {
 		return p.faultAt(arg, Import, "import %s: the imports grow without end", pattern)
 	}
 	p.tokens = slices.Concat(p.tokens[:at], imported, p.tokens[at+2:])

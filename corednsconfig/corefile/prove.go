@@ -99,7 +99,7 @@ func (o *outline) othersBlocks() ([][]string, error) {
 		if s.first.copied {
 			continue // put there by the import of a snippet, which is not carried out
 		}
-		if i == len(parsed) || !slices.EqualFunc(s.keys, parsed[i].Keys, func(a, b string) bool { return inertWord(a) == b }) {
+		if i == len(parsed) || !slices.EqualFunc(s.keys, parsed[i].Keys, func(a, b string) bool { return inertKey(a) == b }) {
 			return nil, fmt.Errorf("line %d: the block of %s is not how CoreDNS reads it", s.first.line, strings.Join(s.keys, " "))
 		}
 		if !o.places[j].ours && !o.places[j].marked {
@@ -160,21 +160,19 @@ func inertWord(text string) string {
 	case "":
 		return `""`
 	}
-	word, comma := strings.CutSuffix(text, ",")
-	inner, isSnippet := strings.CutPrefix(word, "(")
-	inner, closed := strings.CutSuffix(inner, ")")
-	isSnippet = isSnippet && closed
-	if !isSnippet {
-		inner = word
+	if word, comma := strings.CutSuffix(text, ","); comma {
+		return inertKey(word) + ","
 	}
-	coded := codedWord(inner)
-	if isSnippet {
-		coded = "(" + coded + ")"
+	return inertKey(text)
+}
+
+// inertKey is the address of a block, its comma cut off. The parser looks for the parentheses of a snippet.
+func inertKey(text string) string {
+	inner, open := strings.CutPrefix(text, "(")
+	if inner, closed := strings.CutSuffix(inner, ")"); open && closed {
+		return "(" + codedWord(inner) + ")"
 	}
-	if comma {
-		coded += ","
-	}
-	return coded
+	return codedWord(text)
 }
 
 func codedWord(text string) string { return "w" + hex.EncodeToString([]byte(text)) }
