@@ -61,8 +61,15 @@ type checker struct {
 }
 
 func (c *checker) add(b Block, r Reason, format string, args ...any) {
-	c.faults = append(c.faults, &Fault{File: b.File, Line: b.Line, Reason: r, Ours: b.Ours || b.Altered, Text: fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, &Fault{File: b.File, Line: b.Line, Reason: r, Ours: b.mine() || r == UserZone, Text: fmt.Sprintf(format, args...)})
 }
+
+// addOurs is for findings about a wish that is in no block.
+func (c *checker) addOurs(r Reason, format string, args ...any) {
+	c.faults = append(c.faults, &Fault{Reason: r, Ours: true, Text: fmt.Sprintf(format, args...)})
+}
+
+func (b Block) mine() bool { return b.Ours || b.Altered }
 
 // duplicates finds what CoreDNS calls "already defined" and "zone overlap listener capacity": a key served twice on one
 // address, or once on one address and once on all. A block with a view may share.
@@ -91,7 +98,10 @@ func (c *checker) duplicates() {
 					other, taken = first[listener{k, ""}]
 				}
 				if taken {
-					c.add(b, Duplicate, "%s is already served by the block of line %d; CoreDNS does not start", k, other.Line)
+					c.faults = append(c.faults, &Fault{
+						File: b.File, Line: b.Line, Reason: Duplicate, Ours: b.mine() || other.mine(),
+						Text: fmt.Sprintf("%s is already served by the block of line %d; CoreDNS does not start", k, other.Line),
+					})
 					continue
 				}
 				if slices.Contains(b.Plugins, "view") {
@@ -111,7 +121,7 @@ func (c *checker) directives() {
 	v := c.rules.Site.Version
 	known, knownOptions := directives(), options()
 	for i, s := range c.file.servers {
-		ours := c.file.blocks[i].Ours || c.file.blocks[i].Altered
+		ours := c.file.blocks[i].mine()
 		seen := map[string]bool{}
 		for _, d := range s.directives {
 			add := func(r Reason, format string, args ...any) {
@@ -182,7 +192,7 @@ func (c *checker) own() {
 	if err != nil {
 		site = c.rules.Site
 		if site.Port == 0 && len(c.want) > 0 {
-			c.faults = append(c.faults, err)
+			c.addOurs(NoDefault, "%v", err)
 		}
 	}
 	served := map[string]bool{}
@@ -200,7 +210,7 @@ func (c *checker) own() {
 				served[k.Zone] = served[k.Zone] || k.Port == site.Port
 			}
 		}
-		mine := b.Ours || b.Altered
+		mine := b.mine()
 		switch {
 		case !mine && wanted == "" || site.Port == 0:
 			continue
@@ -224,7 +234,7 @@ func (c *checker) own() {
 	}
 	for _, zone := range zones {
 		if !served[zone] {
-			c.faults = append(c.faults, &Fault{Reason: Missing, Ours: true, Text: fmt.Sprintf("zone %q is in no block of this file", zone)})
+			c.addOurs(Missing, "zone %q is in no block of this file", zone)
 		}
 	}
 }
@@ -265,7 +275,7 @@ func (c *checker) clusterNames() {
 func (c *checker) eachOwnZone(f func(zone string, add func(Reason, string, ...any))) {
 	done := map[string]bool{}
 	for _, b := range c.file.blocks {
-		if !b.Ours && !b.Altered {
+		if !b.mine() {
 			continue
 		}
 		for _, k := range b.Keys {
@@ -275,9 +285,7 @@ func (c *checker) eachOwnZone(f func(zone string, add func(Reason, string, ...an
 	}
 	for _, zone := range zonesOf(c.want) {
 		if !done[zone] {
-			f(zone, func(r Reason, format string, args ...any) {
-				c.faults = append(c.faults, &Fault{Reason: r, Ours: true, Text: fmt.Sprintf(format, args...)})
-			})
+			f(zone, c.addOurs)
 		}
 	}
 }
@@ -286,7 +294,7 @@ func (c *checker) eachOwnZone(f func(zone string, add func(Reason, string, ...an
 func (c *checker) loops() {
 	for i, s := range c.file.servers {
 		b := c.file.blocks[i]
-		if !b.Ours && !b.Altered {
+		if !b.mine() {
 			continue
 		}
 		for _, d := range s.directives {
@@ -308,7 +316,7 @@ func (c *checker) loops() {
 	for _, f := range c.want {
 		for _, u := range f.Upstreams {
 			if why := c.loop(u); why != "" && !c.said(u) {
-				c.faults = append(c.faults, &Fault{Reason: Loop, Ours: true, Text: fmt.Sprintf("upstream %s is %s: queries would go in circles", upstreamText([]netip.AddrPort{u}), why)})
+				c.addOurs(Loop, "upstream %s is %s: queries would go in circles", upstreamText([]netip.AddrPort{u}), why)
 			}
 		}
 	}
@@ -318,7 +326,7 @@ func (c *checker) loops() {
 func (c *checker) said(u netip.AddrPort) bool {
 	for i, s := range c.file.servers {
 		for _, d := range s.directives {
-			if b := c.file.blocks[i]; (b.Ours || b.Altered) && d.name == "forward" && slices.ContainsFunc(d.args(), func(text string) bool {
+			if c.file.blocks[i].mine() && d.name == "forward" && slices.ContainsFunc(d.args(), func(text string) bool {
 				other, err := parseUpstream(text)
 				return err == nil && other == u
 			}) {

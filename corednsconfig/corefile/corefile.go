@@ -10,7 +10,8 @@
 //	site, err := file.Site()                        // what it dictates for our blocks
 //	next, err := corefile.Edit(src, want, site)     // our blocks put in, or refused
 //	err = corefile.Check(next, process, rules)      // the static gate
-//	predicted, err := next'.Hash(site.Version)      // what CoreDNS will report once it runs it
+//	file, err = corefile.Parse(next, process)
+//	_, hash, err := file.Hash(site.Version)         // what CoreDNS will report once it runs it
 package corefile
 
 import "net/netip"

@@ -55,14 +55,8 @@ func Parse(src []byte, p Process) (*File, error) {
 		return nil, err
 	}
 	f := &File{servers: ps.servers, imports: ps.imports, known: ps.known, broken: ps.broken}
-	places := map[int]place{}
-	if o, err := newOutline(src, p.port()); err == nil {
-		for i, pl := range o.places {
-			if pl.here {
-				places[o.servers[i].first.start] = pl
-			}
-		}
-	}
+	where := places{}
+	where.add("", src, p)
 	for _, s := range f.servers {
 		b := Block{File: s.first.file, Line: s.first.line}
 		for _, text := range s.keys {
@@ -80,12 +74,35 @@ func Parse(src []byte, p Process) (*File, error) {
 				b.Bind = append(b.Bind, d.args()...)
 			}
 		}
-		if pl, ok := places[s.first.start]; ok && s.first.file == "" && !s.first.copied {
-			b.Start, b.End, b.Ours, b.Altered = pl.start, pl.end, pl.ours, pl.altered()
+		where.add(s.first.file, p.Imports[s.first.file], p)
+		if pl, ok := where[s.first.file][s.first.start]; ok && !s.first.copied {
+			b.Ours, b.Altered = pl.ours, pl.altered()
+			if b.File == "" {
+				b.Start, b.End = pl.start, pl.end
+			}
 		}
 		f.blocks = append(f.blocks, b)
 	}
 	return f, nil
+}
+
+// places are the outlines of files, by the first byte of a block.
+type places map[string]map[int]place
+
+func (ps places) add(file string, src []byte, p Process) {
+	if _, there := ps[file]; there {
+		return
+	}
+	ps[file] = map[int]place{}
+	o, err := newOutline(src, p.port())
+	if err != nil {
+		return
+	}
+	for i, pl := range o.places {
+		if pl.here {
+			ps[file][o.servers[i].first.start] = pl
+		}
+	}
 }
 
 // Blocks are the server blocks, those of imported files included, in the order in which CoreDNS sees them.

@@ -52,7 +52,7 @@ func (c *checker) migration(src []byte) {
 // othersHave reports whether a block that is not ours uses the plugin, and the option if one is named.
 func (c *checker) othersHave(plugin, option string) bool {
 	for i, s := range c.file.servers {
-		if b := c.file.blocks[i]; b.Ours || b.Altered {
+		if c.file.blocks[i].mine() {
 			continue
 		}
 		for _, d := range s.directives {

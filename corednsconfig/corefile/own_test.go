@@ -76,7 +76,7 @@ func TestFaultsOfOurOwn(t *testing.T) {
 			}
 			err := corefile.Check([]byte(c.src), corefile.Process{}, rules)
 			found := slices.ContainsFunc(corefile.Faults(err), func(f *corefile.Fault) bool {
-				return f.Reason == c.reason && f.Line == c.line && strings.Contains(f.Text, c.text)
+				return f.Reason == c.reason && f.Line == c.line && f.Ours == (c.want != nil) && strings.Contains(f.Text, c.text)
 			})
 			if !found {
 				t.Errorf("got %v, want %s in line %d with %q", err, c.reason, c.line, c.text)

@@ -88,7 +88,7 @@ func TestSiteWithVariables(t *testing.T) {
 	if diff := cmp.Diff([]string{"k8s.internal"}, file.ClusterDomains()); diff != "" {
 		t.Error(diff)
 	}
-	if _, _, err := parse(t, src[strings.Index(src, "\n"):]+"x {\nwhoami {$X}\n}\n", corefile.Process{}).Hash(corefile.Version{}); err == nil {
+	if _, _, err := parse(t, "x {\n    root {$ROOT}\n}\n", corefile.Process{}).Hash(corefile.Version{}); err == nil {
 		t.Error("a hash was predicted without the variables it depends on")
 	}
 	if _, _, err := parse(t, string(corpus(t)["k3s"]), corefile.Process{}).Hash(corefile.Version{}); err == nil {
@@ -124,7 +124,7 @@ func TestAddressesOfBlocks(t *testing.T) {
 		"dns://example.org.:5300", "dns://sub.example.org.:1053", "dns://other.example.:53", "dns://0.0.10.in-addr.arpa.:5300",
 		"dns://0.1.10.in-addr.arpa.:5300", "dns://1.1.10.in-addr.arpa.:5300", "dns://2.1.10.in-addr.arpa.:5300", "dns://3.1.10.in-addr.arpa.:5300",
 	}
-	for nibble := 0; nibble < 8; nibble++ { // a /33 is eight /36
+	for nibble := range 8 { // a /33 is eight /36
 		want = append(want, fmt.Sprintf("dns://%d.8.b.d.0.1.0.0.2.ip6.arpa.:5300", nibble))
 	}
 	want = append(want, "tls://secure.example.:853", "line 1 [errors whoami]", "dns://.:5300", "line 7 [whoami prometheus]")
@@ -151,7 +151,7 @@ func TestBlocksKnowTheirBytes(t *testing.T) {
 
 func TestFaultsNameTheImportedFile(t *testing.T) {
 	p := corefile.Process{Imports: map[string][]byte{
-		"/etc/coredns/custom/team.server":   []byte("team.example:53 {\n    foward . 10.0.0.1\n}\n"),
+		"/etc/coredns/custom/team.server":   []byte("team.example:53 {\n    lighthouse\n}\n"),
 		"/etc/coredns/custom/team.override": []byte("cache 0\n"),
 	}}
 	err := corefile.Check(corpus(t)["digitalocean"], p, corefile.Rules{Site: corefile.Site{Version: version(t, "1.12.1")}})
@@ -163,6 +163,29 @@ func TestFaultsNameTheImportedFile(t *testing.T) {
 		"/etc/coredns/custom/team.override:1 Option", "/etc/coredns/custom/team.override:1 Option", "/etc/coredns/custom/team.server:2 Plugin",
 	}, got); diff != "" {
 		t.Error(err, diff)
+	}
+}
+
+// A key of a custom ConfigMap holds our blocks alone; the Corefile that imports it says what they must follow.
+func TestOurBlocksInAnImportedFile(t *testing.T) {
+	src := corpus(t)["gardener"]
+	want := []corefile.Forward{forward("openmcp.test", "10.0.0.1")}
+	site := corefile.Site{Port: 8053, Prometheus: ":9153", Version: version(t, "1.13.1")}
+	const path = "/etc/coredns/custom/spokedns.server"
+	process := corefile.Process{Imports: map[string][]byte{path: mustEdit(t, nil, want, site)}}
+	rules := corefile.Rules{Want: want, Site: corefile.Site{Version: site.Version}}
+	if err := corefile.Check(src, process, rules); err != nil {
+		t.Error(err)
+	}
+	blocks := parse(t, string(src), process).Blocks()
+	if b := blocks[len(blocks)-1]; !b.Ours || b.File != path || b.Line != 2 {
+		t.Errorf("our block is read as %+v", b)
+	}
+	site.Port = 53
+	process.Imports[path] = mustEdit(t, nil, want, site)
+	faults := corefile.Faults(corefile.Check(src, process, rules))
+	if len(faults) != 1 || faults[0].Reason != corefile.Port || faults[0].File != path || !faults[0].Ours {
+		t.Errorf("on the wrong port the faults are %v", faults)
 	}
 }
 
