@@ -71,8 +71,11 @@ type Summary struct {
 
 // Revision is a set of rules that was rolled out, or is.
 type Revision struct {
-	// Name is a digest of the rules.
+	// Name is a digest of the rest.
 	Name string `json:"name"`
+	// Attempt is the text of the annotation dns.spokedns.io/retry.
+	// +optional
+	Attempt string `json:"attempt,omitempty"`
 	// +listType=atomic
 	Rules []RevisionRule `json:"rules"`
 }

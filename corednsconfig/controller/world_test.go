@@ -1,0 +1,400 @@
+package controller_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/spokedns/spokedns/corednsconfig/api/v1alpha1"
+	"github.com/spokedns/spokedns/corednsconfig/controller"
+	"github.com/spokedns/spokedns/corednsconfig/fleet"
+	"github.com/spokedns/spokedns/corednsconfig/rollout"
+)
+
+// world is a platform with clusters whose DNS takes what it is given, or does otherwise where a test says so.
+type world struct {
+	t        *testing.T
+	api      client.WithWatch
+	funcs    interceptor.Funcs
+	stop     func() // the process
+	recorder *recorder
+
+	mu       sync.Mutex
+	clusters map[string]*spoke
+	failed   map[v1alpha1.Source]error
+	log      []string // "apply kubeconfig/dns/a", "annotate openmcp/x/y openmcp.cluster"
+}
+
+// spoke is one cluster.
+type spoke struct {
+	fleet.Cluster
+	does    string        // "", refuse, unsupported, rollback, unresolved, hang, error, conflict, panic
+	takes   time.Duration // an Apply
+	has     []string      // the zones forwarded
+	busy    bool
+	touched int // writes
+}
+
+func newWorld(t *testing.T, ids ...string) *world {
+	w := &world{t: t, clusters: map[string]*spoke{}, failed: map[v1alpha1.Source]error{}, recorder: &recorder{}}
+	for _, id := range ids {
+		w.cluster(id)
+	}
+	return w
+}
+
+func (w *world) cluster(id string) *spoke {
+	parts := strings.Split(id, "/")
+	c := fleet.Cluster{
+		ID: id, Source: fleet.SourceOf(id), Name: parts[len(parts)-1], Labels: map[string]string{"name": parts[len(parts)-1]},
+		Config: &rest.Config{Host: "https://" + id},
+	}
+	if len(parts) == 3 {
+		c.Namespace = parts[1]
+	}
+	c.HasObject = c.Source == v1alpha1.OpenMCP
+	s := &spoke{Cluster: c, takes: time.Minute}
+	w.mu.Lock()
+	w.clusters[id] = s
+	w.mu.Unlock()
+	return s
+}
+
+func numbered(n int) []string {
+	var ids []string
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("kubeconfig/dns/c%03d", i))
+	}
+	return ids
+}
+
+// start begins with the DNSForwardings given. What the controller does is done while the test sleeps.
+func (w *world) start(forwardings ...*v1alpha1.DNSForwarding) {
+	w.t.Helper()
+	s := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		w.t.Fatal(err)
+	}
+	w.api = fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.DNSForwarding{}).WithInterceptorFuncs(w.funcs).Build()
+	for _, f := range forwardings {
+		w.create(f)
+	}
+	w.restart()
+}
+
+// restart puts a new process in place of the old one.
+func (w *world) restart() {
+	if w.stop != nil {
+		w.stop()
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.t.Cleanup(cancel)
+	c := controller.New(w.api, controller.Options{
+		Engine: w, Fleet: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Events: controller.NewEvents(w.recorder),
+	})
+	var ended sync.WaitGroup
+	w.stop = func() { cancel(); ended.Wait() }
+	ended.Go(func() { _ = c.Work(ctx) })
+	ended.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = c.Reconcile(ctx, reconcile.Request{})
+			nap(ctx, 2*time.Second)
+		}
+	})
+}
+
+func nap(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func forwarding(name string, zones ...string) *v1alpha1.DNSForwarding {
+	f := &v1alpha1.DNSForwarding{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name), Generation: 1, CreationTimestamp: metav1.Now()},
+		Spec: v1alpha1.DNSForwardingSpec{
+			Mode: v1alpha1.Apply, Rollout: v1alpha1.Rollout{Canary: 1, Percent: 10},
+			Rules: []v1alpha1.Rule{{Upstreams: []v1alpha1.Upstream{"10.0.0.53"}}},
+		},
+	}
+	for _, zone := range zones {
+		f.Spec.Rules[0].Zones = append(f.Spec.Rules[0].Zones, v1alpha1.Zone(zone))
+	}
+	return f
+}
+
+func (w *world) create(f *v1alpha1.DNSForwarding) {
+	w.t.Helper()
+	if err := w.api.Create(w.t.Context(), f.DeepCopy()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) get(name string) *v1alpha1.DNSForwarding {
+	w.t.Helper()
+	var f v1alpha1.DNSForwarding
+	if err := w.api.Get(w.t.Context(), client.ObjectKey{Name: name}, &f); err != nil {
+		w.t.Fatal(err)
+	}
+	return &f
+}
+
+func (w *world) change(name string, change func(*v1alpha1.DNSForwarding)) {
+	w.t.Helper()
+	f := w.get(name)
+	change(f)
+	f.Generation++
+	if err := w.api.Update(w.t.Context(), f); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// states are the clusters of a DNSForwarding as "c000=Ready c001=Pending".
+func (w *world) states(name string) string {
+	w.t.Helper()
+	var out []string
+	for _, c := range w.get(name).Status.Clusters {
+		out = append(out, c.Name[strings.LastIndex(c.Name, "/")+1:]+"="+string(c.State))
+	}
+	return strings.Join(out, " ")
+}
+
+// holding are the clusters that have any of our zones.
+func (w *world) holding() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(w.clusters)) {
+		if has := w.clusters[id].has; len(has) > 0 {
+			out = append(out, id[strings.LastIndex(id, "/")+1:]+"="+strings.Join(has, ","))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// did is what was done to clusters since the last time it was asked.
+func (w *world) did() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := w.log
+	w.log = nil
+	return out
+}
+
+func (w *world) want(name, want string) {
+	w.t.Helper()
+	if got := w.states(name); got != want {
+		text, _ := json.MarshalIndent(w.get(name).Status, "", " ")
+		w.t.Errorf("%s: %s, want %s\n%s", name, got, want, text)
+	}
+}
+
+// List implements controller.Fleet.
+func (w *world) List(_ context.Context, _ func(fleet.Cluster) bool) fleet.Listing {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := fleet.Listing{Clusters: map[string]fleet.Cluster{}, Failed: maps.Clone(w.failed)}
+	for id, s := range w.clusters {
+		if w.failed[s.Source] == nil {
+			l.Clusters[id] = s.Cluster
+		}
+	}
+	return l
+}
+
+// Annotate implements controller.Fleet.
+func (w *world) Annotate(_ context.Context, c fleet.Cluster, domain string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.clusters[c.ID]; s != nil && s.HasObject {
+		s.BaseDomain = domain
+		w.log = append(w.log, strings.TrimSpace("annotate "+c.ID+" "+domain))
+	}
+	return nil
+}
+
+// enter is the begin of a call to a cluster.
+func (w *world) enter(ctx context.Context, what string, c rollout.Cluster) (*spoke, func(), error) {
+	w.mu.Lock()
+	s := w.clusters[c.Name]
+	if s == nil {
+		w.mu.Unlock()
+		return nil, nil, errors.New("no such host")
+	}
+	if s.busy {
+		w.t.Errorf("two at once at %s", c.Name)
+	}
+	if c.Config == nil || c.Config.Host != "https://"+c.Name {
+		w.t.Errorf("%s is reached by %v", c.Name, c.Config)
+	}
+	s.busy = true
+	if what == "apply" || what == "remove" {
+		w.log = append(w.log, what+" "+c.Name)
+	}
+	does, takes := s.does, s.takes
+	w.mu.Unlock()
+	leave := func() { w.mu.Lock(); s.busy = false; w.mu.Unlock() }
+	switch {
+	case does == "hang":
+		defer leave()
+		nap(ctx, 10*time.Second)
+		return nil, nil, context.DeadlineExceeded
+	case does == "error":
+		defer leave()
+		return nil, nil, errors.New("connection refused")
+	case does == "panic":
+		defer leave()
+		panic("a fault of ours")
+	case what == "apply":
+		nap(ctx, takes)
+	default:
+		nap(ctx, time.Second)
+	}
+	if err := ctx.Err(); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return s, leave, nil
+}
+
+func zones(w rollout.Wish) []string {
+	var out []string
+	for _, f := range w.Forwards {
+		for _, zone := range f.Zones {
+			out = append(out, zone+">"+f.Upstreams[0].Addr().String())
+		}
+	}
+	return out
+}
+
+func report(statuses string, reason string) rollout.Report {
+	r := rollout.Report{Dialect: "corefile", Replicas: 2, LoadedReplicas: 2, RTT: 1500 * time.Microsecond}
+	for i, c := range []string{"Detected", "Supported", "Validated", "Applied", "Loaded", "Resolving", "Conflict", "Degraded"} {
+		status := map[byte]metav1.ConditionStatus{'+': metav1.ConditionTrue, '-': metav1.ConditionFalse, '?': metav1.ConditionUnknown}[statuses[i]]
+		r.Conditions = append(r.Conditions, metav1.Condition{Type: c, Status: status, Reason: "Test", Message: reason})
+	}
+	return r
+}
+
+// Plan implements controller.Engine.
+func (w *world) Plan(ctx context.Context, c rollout.Cluster, wish rollout.Wish) (rollout.Plan, error) {
+	s, leave, err := w.enter(ctx, "plan", c)
+	if err != nil {
+		return rollout.Plan{}, err
+	}
+	defer leave()
+	switch s.does {
+	case "unsupported":
+		return rollout.Plan{Report: report("+-??????", "no cluster DNS")}, nil
+	case "refuse":
+		return rollout.Plan{Report: report("++-?????", "Corefile:3: syntax")}, nil
+	}
+	p := rollout.Plan{Report: report("+++-??--", "")}
+	if !slices.Equal(s.has, zones(wish)) {
+		p.Drifted, p.Diff = true, "-"+strings.Join(s.has, " ")+"\n+"+strings.Join(zones(wish), " ")+"\n"
+	}
+	return p, nil
+}
+
+// Check implements controller.Engine.
+func (w *world) Check(ctx context.Context, c rollout.Cluster, wish rollout.Wish) (rollout.Report, error) {
+	s, leave, err := w.enter(ctx, "check", c)
+	if err != nil {
+		return rollout.Report{}, err
+	}
+	defer leave()
+	if !slices.Equal(s.has, zones(wish)) {
+		r := report("+++-??--", "not written")
+		r.Drifted = true
+		if s.does == "rollback" {
+			r.RolledBack = "names stopped resolving"
+		}
+		return r, nil
+	}
+	if s.does == "unresolved" {
+		return report("+++++---", "upstreams do not answer"), nil
+	}
+	return report("++++++--", ""), nil
+}
+
+// Apply implements controller.Engine.
+func (w *world) Apply(ctx context.Context, c rollout.Cluster, wish rollout.Wish) (rollout.Report, error) {
+	s, leave, err := w.enter(ctx, "apply", c)
+	if err != nil {
+		return rollout.Report{}, err
+	}
+	defer leave()
+	switch s.does {
+	case "late refuse":
+		return report("++-?????", "the trial pod exits"), nil
+	case "rollback":
+		r := report("+++-??--", "")
+		r.RolledBack, r.Changed = "names stopped resolving", true
+		return r, nil
+	case "conflict":
+		return report("+++-??+-", "eks"), nil
+	}
+	w.mu.Lock()
+	changed := !slices.Equal(s.has, zones(wish))
+	if s.has = zones(wish); changed {
+		s.touched++
+	}
+	w.mu.Unlock()
+	if s.does == "unresolved" {
+		return report("+++++---", "upstreams do not answer"), nil
+	}
+	r := report("++++++--", "")
+	r.Changed = changed
+	return r, nil
+}
+
+// Remove implements controller.Engine.
+func (w *world) Remove(ctx context.Context, c rollout.Cluster) (rollout.Report, error) {
+	s, leave, err := w.enter(ctx, "remove", c)
+	if err != nil {
+		return rollout.Report{}, err
+	}
+	defer leave()
+	w.mu.Lock()
+	s.has = nil
+	w.mu.Unlock()
+	return report("++++??--", ""), nil
+}
+
+// recorder keeps Events.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+}
+
+// Eventf implements events.EventRecorder.
+func (r *recorder) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, fmt.Sprintf("%s %s %s "+note, append([]any{regarding.(*v1alpha1.DNSForwarding).Name, kind, reason}, args...)...))
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
