@@ -125,7 +125,7 @@ func (p process) mounts() []mount {
 			if v.ConfigMap != nil {
 				all = append(all, mount{v.ConfigMap.Name, v.ConfigMap.Items, at, sub})
 			}
-			if v.Projected == nil {
+			if v.Projected == nil || isToken(v.Projected) {
 				continue
 			}
 			for _, source := range v.Projected.Sources {
@@ -136,6 +136,11 @@ func (p process) mounts() []mount {
 		}
 	}
 	return all
+}
+
+// isToken: the volume with which every pod reaches the API server. It holds a ConfigMap too, with certificates.
+func isToken(v *corev1.ProjectedVolumeSource) bool {
+	return slices.ContainsFunc(v.Sources, func(s corev1.VolumeProjection) bool { return s.ServiceAccountToken != nil })
 }
 
 // covered reports whether what the container sees at a path comes from ConfigMaps, so that it can be known.
