@@ -44,8 +44,9 @@ func argumentFault(d directive, v Version) string {
 	return ""
 }
 
+// isOpenReference is true of words that something else fills in: the environment, or NodeLocal DNSCache its placeholders.
 func isOpenReference(word string) bool {
-	return strings.Contains(word, "{$") || strings.Contains(word, "{%")
+	return strings.Contains(word, "__PILLAR__") || strings.Contains(word, "{$") || strings.Contains(word, "{%")
 }
 
 func listenFault(args []string) string {

@@ -127,20 +127,16 @@ func (c *checker) directives() {
 			add := func(r Reason, format string, args ...any) {
 				c.faults = append(c.faults, directiveFault(d, ours, r, format, args...))
 			}
-			if slices.Contains(c.rules.Plugins, d.name) {
-				continue
-			}
-			if d.name == "import" {
-				continue // of a file that is not known
-			}
-			release, ok := known[d.name]
-			if !ok {
-				add(Plugin, "CoreDNS has no plugin of this name")
-				continue
-			}
-			if why := release.why(v); why != "" {
-				add(Plugin, "%s", why)
-				continue
+			if !slices.Contains(c.rules.Plugins, d.name) {
+				release, ok := known[d.name]
+				if !ok {
+					add(Plugin, "CoreDNS has no plugin of this name")
+					continue
+				}
+				if why := release.why(v); why != "" {
+					add(Plugin, "%s", why)
+					continue
+				}
 			}
 			if seen[d.name] && onlyOnce(d.name, v) {
 				add(Option, "stands twice in this block, CoreDNS takes it once")
