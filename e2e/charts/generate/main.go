@@ -1,0 +1,37 @@
+// Command generate owns no content: it writes anew what follows from the values.yaml of every chart, its schema and
+// the table of its README. Run it in e2e: go run ./charts/generate
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spokedns/spokedns/e2e/charts/chartdoc"
+	"github.com/spokedns/spokedns/e2e/stack"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	charts, err := chartdoc.Charts(stack.Root())
+	if err != nil {
+		return err
+	}
+	for _, dir := range charts {
+		files, err := chartdoc.Generated(dir)
+		if err != nil {
+			return err
+		}
+		for path, content := range files {
+			if err := os.WriteFile(path, []byte(content), 0o644); err != nil { //nolint:gosec // a file of the checkout
+				return err
+			}
+		}
+	}
+	return nil
+}
