@@ -208,6 +208,9 @@ func (p *parser) contents() error {
 // directive reads to the end of the line, or of the braces that open on it.
 func (p *parser) directive() error {
 	d := directive{name: p.expand(p.val()), tokens: []token{p.at(p.cursor)}}
+	if d.name == "{" {
+		p.broken = p.fault(Syntax, "{ stands where a directive is expected")
+	}
 	open := 0
 	for p.next() {
 		switch {
