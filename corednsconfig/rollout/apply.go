@@ -93,25 +93,32 @@ func (v *visit) giveWay(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	by := v.undoneBy(ctx)
+	if err := v.countRevert(ctx, by); err != nil {
+		return false, err
+	}
+	if v.memory.GivenWay != nil {
+		return true, v.observe(ctx)
+	}
+	v.notify(EventRepaired, "%s undid what was written; writing it again", by)
+	return false, nil
+}
+
+// countRevert remembers that somebody undid our write, and whether they are given way from now on.
+func (v *visit) countRevert(ctx context.Context, by string) error {
 	now := time.Now()
 	if !v.memory.reverted(now, by) {
-		if err := v.remember(ctx); err != nil {
-			return false, err
-		}
-		v.notify(EventRepaired, "%s undid what was written; writing it again", by)
-		return false, nil
+		return v.remember(ctx)
 	}
-	names := strings.Join(v.memory.by(), ", ")
 	why := fmt.Sprintf("%s undid our write %d times within %s; it is left alone until the wish or the attempt changes",
-		names, len(v.memory.Reverts), revertWindow)
+		strings.Join(v.memory.by(), ", "), len(v.memory.Reverts), revertWindow)
 	v.memory.GivenWay = &refusal{Wish: v.wish.Forwards, Attempt: v.wish.Attempt, Why: why, At: now}
 	v.memory.Reverts = nil
 	if err := v.remember(ctx); err != nil {
-		return false, err
+		return err
 	}
 	v.judgeApplied()
 	v.notify(EventConflict, "%s", why)
-	return true, v.observe(ctx)
+	return nil
 }
 
 // undone: what we wrote is not what is there any more.

@@ -64,12 +64,15 @@ func filesOf(t trial) map[string][]byte {
 	return files
 }
 
-// trialVolumes are the volumes a container mounts, with what comes from ConfigMaps taken from ours, into which it is put.
+// trialVolumes are the volumes a container mounts, with what comes from known ConfigMaps taken from ours, into which it is
+// put.
 func trialVolumes(all []corev1.Volume, c *corev1.Container, configMaps []corev1.ConfigMap, namespace string, files map[string][]byte, ours *corev1.ConfigMap) []corev1.Volume {
+	known := func(name string) bool {
+		return slices.ContainsFunc(configMaps, func(cm corev1.ConfigMap) bool { return cm.Namespace == namespace && cm.Name == name })
+	}
 	var volumes []corev1.Volume
 	for _, v := range all {
-		at := slices.IndexFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == v.Name })
-		if at < 0 {
+		if !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == v.Name }) {
 			continue
 		}
 		v = *v.DeepCopy()
@@ -83,25 +86,21 @@ func trialVolumes(all []corev1.Volume, c *corev1.Container, configMaps []corev1.
 					fill(content, configMaps, namespace, source.ConfigMap.Name, source.ConfigMap.Items)
 				}
 			}
-		default:
-			volumes = append(volumes, v)
-			continue
 		}
 		for _, m := range c.VolumeMounts {
-			if m.Name == v.Name {
+			if m.Name == v.Name && (v.ConfigMap != nil || v.Projected != nil) {
 				overlay(content, m, files)
 			}
 		}
-		items := store(content, ours)
-		source := corev1.LocalObjectReference{Name: ours.Name}
-		if v.ConfigMap != nil {
-			v.ConfigMap.LocalObjectReference, v.ConfigMap.Items, v.ConfigMap.Optional = source, items, nil
-			if len(items) == 0 {
-				v.VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
-			}
-		} else {
-			v.Projected.Sources = slices.DeleteFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool { return s.ConfigMap != nil })
-			if len(items) > 0 {
+		if len(content) > 0 {
+			source := corev1.LocalObjectReference{Name: ours.Name}
+			items := store(content, ours)
+			if v.ConfigMap != nil {
+				v.ConfigMap.LocalObjectReference, v.ConfigMap.Items, v.ConfigMap.Optional = source, items, nil
+			} else {
+				v.Projected.Sources = slices.DeleteFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
+					return s.ConfigMap != nil && known(s.ConfigMap.Name)
+				})
 				v.Projected.Sources = append(v.Projected.Sources, corev1.VolumeProjection{
 					ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: source, Items: items},
 				})

@@ -117,26 +117,25 @@ func (t *tunnels) drop(pod *corev1.Pod, c httpstream.Connection) {
 	}
 }
 
-// dial opens a connection to a port of a pod.
+// dial opens a connection to a port of a pod. A tunnel in which something went wrong is not used again: runtimes differ in
+// what works in it afterwards.
 func (t *tunnels) dial(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error) {
 	c, id, err := t.tunnel(ctx, pod)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { t.drop(pod, c) }) // streams are waited for without a context
-	defer stop()
 	header := http.Header{}
 	header.Set(corev1.PortHeader, strconv.Itoa(port))
 	header.Set(corev1.PortForwardRequestIDHeader, strconv.Itoa(id))
 	header.Set(corev1.StreamType, corev1.StreamTypeError)
-	complaints, err := c.CreateStream(header)
+	complaints, err := createStream(ctx, c, header)
 	if err != nil {
 		t.drop(pod, c)
 		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	_ = complaints.Close() // nothing is written to it
 	header.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := c.CreateStream(header)
+	data, err := createStream(ctx, c, header)
 	if err != nil {
 		t.drop(pod, c)
 		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
@@ -146,10 +145,31 @@ func (t *tunnels) dial(ctx context.Context, pod *corev1.Pod, port int) (net.Conn
 		defer close(p.judged)
 		said, _ := io.ReadAll(io.LimitReader(complaints, 1024))
 		if len(said) > 0 {
+			t.drop(pod, c)
 			p.end(forwardError(pod, port, strings.TrimSpace(string(said))))
 		}
 	}()
 	return p, nil
+}
+
+// createStream waits for the other side no longer than ctx.
+func createStream(ctx context.Context, c httpstream.Connection, header http.Header) (httpstream.Stream, error) {
+	type result struct {
+		stream httpstream.Stream
+		err    error
+	}
+	done := make(chan result, 1)
+	header = header.Clone()
+	go func() {
+		stream, err := c.CreateStream(header)
+		done <- result{stream, err}
+	}()
+	select {
+	case r := <-done:
+		return r.stream, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // forwardError is what the node said about a port it was to connect to. Runtimes word it differently; all pass on the

@@ -5,11 +5,59 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spokedns/spokedns/corednsconfig/dialect"
 )
+
+// undoneMeanwhile says whether what is being rolled out is not there any more. What others write beside it changes what
+// is to be expected of the replicas, and no more.
+func (v *visit) undoneMeanwhile(ctx context.Context, f following) (bool, error) {
+	if f.removal || v.inPlace(ctx) {
+		return false, nil
+	}
+	if err := v.again(ctx); err != nil {
+		v.log.Warn("cannot look at the configuration", "err", err)
+		return false, nil
+	}
+	change, err := v.e.opts.Planner(v.d, v.wish.Forwards)
+	if err == nil && len(change.Edits) == 0 {
+		v.change = change
+		return false, nil
+	}
+	if err == nil {
+		v.change = change
+	}
+	by := v.undoneBy(ctx)
+	v.report.Drifted = true
+	v.report.no(Applied, "Undone", "%s undid what was written before the replicas had loaded it", by)
+	v.report.no(Loaded, "NotWritten", "what is wanted is not written any more")
+	return true, v.countRevert(ctx, by)
+}
+
+// inPlace says whether every text that was written last is there as it was written. Only ConfigMaps are looked at.
+func (v *visit) inPlace(ctx context.Context) bool {
+	for _, e := range v.memory.Entries {
+		kind, name, ok := e.object()
+		if !ok || kind != "ConfigMap" {
+			continue
+		}
+		cm := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+		if err := v.get(ctx, &cm); err != nil {
+			if apierrors.IsNotFound(err) && e.After != nil {
+				return false
+			}
+			continue // not seen is not undone
+		}
+		if now, there := cm.Data[e.Key]; there != (e.After != nil) || now != string(e.After) {
+			return false
+		}
+	}
+	return true
+}
 
 // undoneBy names who wrote last where we wrote.
 func (v *visit) undoneBy(ctx context.Context) string {

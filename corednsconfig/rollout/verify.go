@@ -129,10 +129,13 @@ type following struct {
 
 // follow looks at the replicas until they run what has been written, and takes it back when it does harm.
 func (v *visit) follow(ctx context.Context, f following) error {
-	all := servers(v.d, f.old, v.change, v.wish.Forwards, f.written)
-	v.report.Hash = all[0].expect.Hash
 	c := v.start(f)
 	for {
+		if undone, err := v.undoneMeanwhile(ctx, f); err != nil || undone {
+			return err
+		}
+		all := servers(v.d, f.old, v.change, v.wish.Forwards, f.written)
+		v.report.Hash = all[0].expect.Hash
 		s, err := v.survey(ctx, all)
 		if ctx.Err() != nil {
 			return v.interrupted(ctx)

@@ -231,6 +231,8 @@ func pods(t *testing.T, h *house) []corev1.Pod {
 func TestCluster(t *testing.T) {
 	h := newHouse(t)
 	t.Run("a good edit and its removal go unnoticed", h.goodEdit)
+	t.Run("the load gate refuses", h.loadGateRefuses)
+	t.Run("takes back", h.rollsBack)
 }
 
 func (h *house) goodEdit(t *testing.T) {
