@@ -96,7 +96,8 @@ type Reload struct {
 	// Watched: the pods notice by themselves. False: the reload plugin is not in the file, or the mount is by subPath and
 	// never changes; then it takes a restart of the pods.
 	Watched bool
-	// Interval between two looks, and the jitter that CoreDNS adds: each look comes after Interval ± Jitter/2.
+	// Interval between two looks, and the jitter that CoreDNS adds: each look comes after Interval ± Jitter/2. For the
+	// node-local cache the time in which it makes its Corefile anew is in Interval.
 	Interval, Jitter time.Duration
 }
 

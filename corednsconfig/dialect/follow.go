@@ -3,6 +3,7 @@ package dialect
 import (
 	"fmt"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,13 @@ func dnsProcess(spec corev1.PodSpec) (process, bool) {
 		}
 	}
 	return process{}, false
+}
+
+// like reports whether two processes read the same configuration with the same program.
+func (p process) like(q process) bool {
+	return p.container.Image == q.container.Image && p.container.WorkingDir == q.container.WorkingDir &&
+		slices.Equal(p.container.Command, q.container.Command) && slices.Equal(p.container.Args, q.container.Args) &&
+		reflect.DeepEqual(p.container.Env, q.container.Env) && reflect.DeepEqual(p.mounts(), q.mounts())
 }
 
 // isNodeCache: it says where it listens, and makes its Corefile from a base and from kube-dns' ConfigMap.

@@ -52,6 +52,9 @@ func Read(ctx context.Context, r client.Reader) (Facts, error) {
 	return f, rd.err
 }
 
+// A cache on the nodes has a pod on each; they are read in pages.
+const podPage = 250
+
 const helmReleaseAnnotation = "meta.helm.sh/release-name"
 
 func dnsKind() schema.GroupVersionKind {
@@ -111,9 +114,19 @@ func (r *reader) pods(namespace string, selector map[string]string) []corev1.Pod
 	if len(selector) == 0 {
 		return nil
 	}
-	var list corev1.PodList
-	r.list(&list, "pods", client.InNamespace(namespace), client.MatchingLabels(selector))
-	return list.Items
+	var pods []corev1.Pod
+	for next := ""; ; {
+		var list corev1.PodList
+		r.list(&list, "pods", client.InNamespace(namespace), client.MatchingLabels(selector), client.Limit(podPage), client.Continue(next))
+		for _, p := range list.Items {
+			// Half of a pod, and nothing that is asked for.
+			p.ManagedFields, p.Annotations = nil, nil
+			pods = append(pods, p)
+		}
+		if next = list.Continue; next == "" || r.err != nil {
+			return pods
+		}
+	}
 }
 
 // configMaps reads what the pods mount. Some who run a cache on the nodes name its ConfigMap after its content, so that the

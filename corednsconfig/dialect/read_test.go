@@ -174,3 +174,50 @@ func TestFactsSurviveJSON(t *testing.T) {
 		}
 	}
 }
+
+// A cache on each of many nodes is read in pages and found once.
+func TestManyNodes(t *testing.T) {
+	c := cluster(t, "kubeadm-nodelocal")
+	var one corev1.Pod
+	if err := c.Get(context.Background(), client.ObjectKey{Namespace: "kube-system", Name: "node-local-dns-aaaaa"}, &one); err != nil {
+		t.Fatal(err)
+	}
+	d := mustDetect(t, paged{c, one, 2600})
+	if got := len(d.NodeLocal.Pods); got != 2600 {
+		t.Errorf("%d pods, want 2600", got)
+	}
+	if change := mustPlan(t, d, openmcp()); len(change.Edits) != 2 {
+		t.Errorf("want two edits:\n%s", show(change))
+	}
+}
+
+// paged serves copies of one pod, page by page.
+type paged struct {
+	client.Client
+	pod   corev1.Pod
+	count int
+}
+
+func (p paged) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
+	pods, ok := l.(*corev1.PodList)
+	options := (&client.ListOptions{}).ApplyOptions(opts)
+	if !ok || options.LabelSelector.String() != "k8s-app=node-local-dns" {
+		return p.Client.List(ctx, l, opts...)
+	}
+	from := 0
+	if options.Continue != "" {
+		if _, err := fmt.Sscan(options.Continue, &from); err != nil {
+			return err
+		}
+	}
+	for i := from; i < p.count; i++ {
+		if i == from+int(options.Limit) {
+			pods.Continue = fmt.Sprint(i)
+			break
+		}
+		pod := p.pod.DeepCopy()
+		pod.Name = fmt.Sprint("node-local-dns-", i)
+		pods.Items = append(pods.Items, *pod)
+	}
+	return nil
+}

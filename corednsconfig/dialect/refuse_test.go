@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -236,4 +237,25 @@ func TestCustomKeyOfSeveralWriters(t *testing.T) {
 			t.Errorf("want the users' text back, got\n%s", got)
 		}
 	})
+}
+
+// kube-dns without its ConfigMap: ours is made, and taken away again.
+func TestStubDomainsWithoutConfigMap(t *testing.T) {
+	c := cluster(t, "gke-standard")
+	ctx := context.Background()
+	if err := c.Delete(ctx, configMap(t, c, "kube-system", "kube-dns")); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, c)
+	for i, how := range []dialect.How{dialect.Apply, dialect.Update, dialect.Delete} {
+		want := [][]corefile.Forward{openmcp(), {forward("openmcp.cluster", "b.example")}, nil}[i]
+		change := mustPlan(t, mustDetect(t, c), want)
+		if len(change.Edits) != 1 || change.Edits[0].How != how {
+			t.Fatalf("%d: want one edit by %s:\n%s", i, how, show(change))
+		}
+		write(t, c, change)
+	}
+	if diff := cmp.Diff(before, contents(t, c)); diff != "" {
+		t.Errorf("-before +after\n%s", diff)
+	}
 }

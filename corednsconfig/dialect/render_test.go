@@ -80,8 +80,11 @@ func renderOpenShift(t *testing.T, c client.Client) {
 		t.Fatal(err)
 	}
 	m := configMap(t, c, "openshift-dns", "dns-default")
-	text := m.Data["Corefile"]
-	m.Data["Corefile"] = execute(t, operatorServers, servers) + text[strings.Index(text, ".:5353 {"):]
+	_, rest, found := strings.Cut(m.Data["Corefile"], ".:5353 {")
+	if !found {
+		t.Fatal("no default block")
+	}
+	m.Data["Corefile"] = execute(t, operatorServers, servers) + ".:5353 {" + rest
 	if err := c.Update(context.Background(), m, client.FieldOwner("dns-operator")); err != nil {
 		t.Fatal(err)
 	}

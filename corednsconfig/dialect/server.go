@@ -30,13 +30,20 @@ func running(pods []corev1.Pod) []corev1.Pod {
 // serverOf follows pods to the Corefile that they read. All have to lead to the same.
 func serverOf(f Facts, pods []corev1.Pod) (*Server, error) {
 	var server *Server
+	var first process
 	for _, pod := range pods {
+		proc, ok := dnsProcess(pod.Spec)
+		// There may be a cache on each of thousands of nodes, all alike.
+		if ok && server != nil && proc.like(first) {
+			server.Pods = append(server.Pods, pod)
+			continue
+		}
 		next, err := serverOfPod(f, pod)
 		if err != nil {
 			return nil, err
 		}
 		if server == nil {
-			server = next
+			server, first = next, proc
 			continue
 		}
 		if next.Source != server.Source {
@@ -134,7 +141,7 @@ func (s *Server) readCorefile(f Facts, proc process) error {
 		}
 	}
 	s.MetricsPort = metricsPort(s.Site.Prometheus)
-	s.readReload()
+	s.readReload(proc.isNodeCache())
 	return nil
 }
 
@@ -227,9 +234,11 @@ func metricsPort(address string) int {
 const (
 	defaultReload = 30 * time.Second
 	defaultJitter = 15 * time.Second
+	// The node-local cache looks this often whether it has to make its Corefile anew.
+	nodeCachePeriod = 10 * time.Second
 )
 
-func (s *Server) readReload() {
+func (s *Server) readReload(nodeCache bool) {
 	var found *line
 	for _, src := range append(slices.Collect(values(s.Process.Imports)), s.Corefile) {
 		for _, l := range linesOf(src) {
@@ -246,6 +255,9 @@ func (s *Server) readReload() {
 		return
 	}
 	s.Reload.Interval, s.Reload.Jitter = defaultReload, defaultJitter
+	if nodeCache {
+		defer func() { s.Reload.Interval += nodeCachePeriod }()
+	}
 	for i, to := range []*time.Duration{&s.Reload.Interval, &s.Reload.Jitter} {
 		if len(found.words) > i+1 {
 			if d, err := time.ParseDuration(found.words[i+1]); err == nil {
