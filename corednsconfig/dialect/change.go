@@ -12,8 +12,8 @@ type Change struct {
 	// Edits in the order in which they are to be written, and only those that change something: none means that the cluster
 	// is as it should be.
 	Edits []Edit
-	// Cluster is what the cluster DNS will read afterwards, NodeLocal what the cache on the nodes will; nil: somebody else
-	// renders it, or there is none.
+	// Cluster is what the cluster DNS will read afterwards; nil for kube-dns, which reads no Corefile. NodeLocal is what the
+	// cache on the nodes will read; nil if it needs no edit of its own.
 	Cluster, NodeLocal *Candidate
 	// Foreign are those who write the same objects and may revert us.
 	Foreign []Owner
@@ -40,8 +40,8 @@ type Candidate struct {
 	// Process with the imports as they will be.
 	Process corefile.Process
 	Site    corefile.Site
-	// Derived: the pods do not read this text but one that they make of it (the node-local cache fills in addresses), so the
-	// hash cannot be known.
+	// Derived: the pods read a text that somebody else makes, and that says the same in other words: the operator of
+	// OpenShift, the chart, the node-local cache, which fills in addresses. Its hash cannot be known.
 	Derived bool
 }
 

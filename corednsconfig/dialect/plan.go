@@ -258,6 +258,7 @@ func (t *corefileTarget) plan(want []corefile.Forward) (part, error) {
 	read, site := next, s.Site
 	if t.local {
 		read, site = t.dialect.fillIn(next), corefile.Site{Port: s.Site.Port}
+		p.candidate.Corefile = read
 	}
 	if p.warnings, err = t.dialect.gate(read, s.Process, want, site, !t.local); err != nil {
 		return part{}, t.named(err)

@@ -186,3 +186,65 @@ func configMap(t *testing.T, c client.Client, namespace, name string) *corev1.Co
 	}
 	return &m
 }
+
+// The owner of an EKS add-on has taken our value over: nothing is left to report.
+func TestAddonThatHasTheValue(t *testing.T) {
+	c := cluster(t, "eks-addon")
+	change := mustPlan(t, mustDetect(t, c), openmcp())
+	if len(change.Edits) != 1 || change.Writable() || !strings.Contains(string(change.Edits[0].Values), "openmcp.cluster:53 {") {
+		t.Fatalf("want one report with the value:\n%s", show(change))
+	}
+	if err := change.Edits[0].Write(context.Background(), c); err == nil {
+		t.Error("a report was written")
+	}
+	m := configMap(t, c, "kube-system", "coredns")
+	m.Data["Corefile"] = string(change.Edits[0].After)
+	if err := c.Update(context.Background(), m, client.FieldOwner("eks")); err != nil {
+		t.Fatal(err)
+	}
+	d := mustDetect(t, c)
+	if again := mustPlan(t, d, openmcp()); len(again.Edits) > 0 || len(d.Pending(openmcp())) > 0 {
+		t.Errorf("kind %s, pending %v:\n%s", d.Kind, d.Pending(openmcp()), show(again))
+	}
+}
+
+// A migration by kubeadm or Cluster API takes comments away, and our mark with them: the block stays ours.
+func TestBlockWithoutItsMarkIsAdopted(t *testing.T) {
+	for _, name := range []string{"kubeadm", "capi-kcp", "talos", "microshift"} {
+		c := cluster(t, name)
+		change := mustPlan(t, mustDetect(t, c), openmcp())
+		e := change.Edits[0]
+		m := configMap(t, c, e.Ref.Namespace, e.Ref.Name)
+		var kept []string
+		for line := range strings.Lines(string(e.After)) {
+			if !strings.HasPrefix(line, "#") {
+				kept = append(kept, line)
+			}
+		}
+		m.Data[e.Key] = strings.Join(kept, "")
+		if err := c.Update(context.Background(), m, client.FieldOwner("kubeadm")); err != nil {
+			t.Fatal(err)
+		}
+		if again := mustPlan(t, mustDetect(t, c), openmcp()); len(again.Edits) > 0 {
+			t.Errorf("%s: want the block adopted as it is:\n%s", name, show(again))
+		}
+		gone := mustPlan(t, mustDetect(t, c), nil)
+		if len(gone.Edits) != 1 || strings.Contains(string(gone.Edits[0].After), "openmcp") {
+			t.Errorf("%s: want it taken out:\n%s", name, show(gone))
+		}
+	}
+}
+
+// What is to be loaded for the cache on the nodes has its variables filled in, as the cache itself does.
+func TestNodeLocalCandidateIsFilledIn(t *testing.T) {
+	change := mustPlan(t, mustDetect(t, cluster(t, "kubeadm-nodelocal")), openmcp())
+	text := string(change.NodeLocal.Corefile)
+	if strings.Contains(text, "__PILLAR__") || !strings.Contains(text, "forward . 10.96.77.7 {") || !change.NodeLocal.Derived {
+		t.Errorf("derived %t:\n%s", change.NodeLocal.Derived, text)
+	}
+	for _, e := range change.Edits {
+		if e.Ref.Name == "node-local-dns" && !strings.Contains(string(e.After), "__PILLAR__CLUSTER__DNS__") {
+			t.Error("the variables were replaced in the ConfigMap")
+		}
+	}
+}
