@@ -41,12 +41,12 @@ func (b *breaker) note(err error, now time.Time) {
 	b.until = now.Add(min(max(wait, time.Second), longestBreak))
 }
 
-// jitter spreads d by a tenth to either side, so that sites that started together do not ask together.
+// jitter spreads d by a twentieth to either side, so that sites that started together do not ask together.
 func jitter(d time.Duration) time.Duration {
-	if d < 10 {
+	if d < 20 {
 		return d
 	}
-	return d - d/10 + rand.N(d/5) //nolint:gosec // no secret
+	return d - d/20 + rand.N(d/10) //nolint:gosec // no secret
 }
 
 // backoff is the wait before the next round without a quorum, after one of last.

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// budget counts queries that left the site, by operator, over the last hour. Watching (canaries and audits)
-// stays within the operator's share. Doubt (rounds because something looks different, or nothing is agreed)
-// may go a fifth beyond it, and waits when that is used up too.
+// budget counts queries that left the site, by operator, over the last hour. No operator ever gets more than its
+// share. Watching (canaries and audits) leaves a reserve of it alone, so that doubt (rounds because something looks
+// different, or nothing is agreed) need not wait.
 type budget struct {
-	share int // queries per operator and hour
-	spent []query
+	share   int // queries per operator and hour
+	reserve int // of them, for rounds in doubt
+	spent   []query
 }
 
 type query struct {
@@ -37,8 +38,17 @@ func (b *budget) forget(now time.Time) {
 
 // watch says when an operator may be asked n times more, as a canary or in an audit.
 func (b *budget) watch(now time.Time, operator string, n int) time.Time {
+	own := b.fits(now, n, b.share-b.reserve, func(q query) bool { return q.operator == operator && !q.doubt })
+	if all := b.round(now, operator, n); all.After(own) {
+		return all
+	}
+	return own
+}
+
+// round says when an operator may be asked n times more, in doubt.
+func (b *budget) round(now time.Time, operator string, n int) time.Time {
 	b.forget(now)
-	return b.fits(now, n, b.share, func(q query) bool { return q.operator == operator && !q.doubt })
+	return b.fits(now, n, b.share, func(q query) bool { return q.operator == operator })
 }
 
 // fits says when n more queries of a kind are within a limit.
@@ -54,17 +64,4 @@ func (b *budget) fits(now time.Time, n, limit int, kind func(query) bool) time.T
 		return now
 	}
 	return times[min(over, len(times))-1].Add(time.Hour)
-}
-
-// round says when a round that asks each operator so many times fits.
-func (b *budget) round(now time.Time, ask map[string]int) time.Time {
-	b.forget(now)
-	at := now
-	for operator, n := range ask {
-		free := b.fits(now, n, b.share+b.share/5, func(q query) bool { return q.operator == operator })
-		if free.After(at) {
-			at = free
-		}
-	}
-	return at
 }

@@ -9,7 +9,7 @@ import (
 const (
 	nextCanaryIn = time.Second // after one that got no answer, somebody else is asked
 	mostMissed   = 5           // then everybody is
-	lameAfter    = 2           // lookups in a row without an answer, and a source is no canary until a round revives it
+	lameAfter    = 3           // lookups in a row without an answer, and a source is no canary until a round revives it
 )
 
 // later is when the next canary is due.
@@ -67,7 +67,9 @@ func (w *watch) sendCanary(ctx context.Context) {
 		w.confirm(a)
 	case a.Err == nil:
 		w.seen = w.seen.add(a.At, []Answer{a})
-		w.hasten()
+		w.hasten(a)
+	case !verified && KindOf(a.Err) != NoAnswer:
+		w.hasten() // not an address, but a sign of life
 	case !verified:
 		// Cut off as before. A query that goes nowhere costs nobody anything.
 		w.budget.refund(now)

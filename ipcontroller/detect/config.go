@@ -19,8 +19,8 @@ type Config struct {
 	Rounds      int           `yaml:"rounds"      name:"rounds"       help:"Rounds in a row that have to agree before an address changes." default:"2"`
 	Canary      time.Duration `yaml:"canary"      name:"canary"       help:"Time from asking one operator whether the address still holds to asking the next one, at least." default:"30s"`
 	Audit       time.Duration `yaml:"audit"       name:"audit"        help:"Time from asking all operators to asking them again, when nothing looks different." default:"15m"`
-	Confirm     time.Duration `yaml:"confirm"     name:"confirm"      help:"Time from a round that saw another address to the one that confirms it." default:"5s"`
-	PerOperator int           `yaml:"perOperator" name:"per-operator" help:"Queries an operator gets in an hour at most, while the address stays." default:"28"`
+	Confirm     time.Duration `yaml:"confirm"     name:"confirm"      help:"Time from a round that saw another address to the one that confirms it." default:"4s"`
+	PerOperator int           `yaml:"perOperator" name:"per-operator" help:"Queries an operator gets in an hour at most." default:"28"`
 	Router      string        `yaml:"router"      name:"router"       help:"The site's router, asked for its IPv4 address: natpmp://ADDRESS, upnp+http://ADDRESS:PORT/PATH or ssdp://ADDRESS:1900." placeholder:"URL"`
 	RouterEvery time.Duration `yaml:"routerEvery" name:"router-every" help:"Time from asking the router to asking it again." default:"1s"`
 	CAFile      string        `yaml:"caFile"      name:"ca-file"      help:"Certificate authorities to trust instead of the system's, in PEM." placeholder:"FILE"`
@@ -200,7 +200,7 @@ func (c FamilyConfig) validateSources(w *wrong, at string, family Family, p Plan
 		w.add("need", strconv.Itoa(p.Need), fmt.Sprintf("want from %d to %d with the %d operators of %s", least, len(operators), len(operators), family))
 	}
 	audits := int(math.Ceil(float64(time.Hour) / float64(max(p.Audit, time.Second))))
-	if least := audits*most + 2; p.PerOperator < least {
+	if least := (audits+changesAnHour*p.Rounds)*most + 2; p.PerOperator < least {
 		w.add("perOperator", strconv.Itoa(p.PerOperator), fmt.Sprintf("want at least %d with an audit each %s, or rarer audits", least, p.Audit))
 	}
 }

@@ -69,7 +69,7 @@ func TestTheSettingsAreFlagsToo(t *testing.T) {
 		"--detect-ipv6-mode=prefix", "--detect-ipv6-host-id=::53", "--detect-audit=10m"}); err != nil {
 		t.Fatal(err)
 	}
-	want := detect.Config{Need: 3, Rounds: 2, Canary: 30 * time.Second, Audit: 10 * time.Minute, Confirm: 5 * time.Second, PerOperator: 28, RouterEvery: time.Second,
+	want := detect.Config{Need: 3, Rounds: 2, Canary: 30 * time.Second, Audit: 10 * time.Minute, Confirm: 4 * time.Second, PerOperator: 28, RouterEvery: time.Second,
 		IPv4: detect.FamilyConfig{Sources: []string{"a=https://a.example/", "b=https://b.example/", "c=https://c.example/"}},
 		IPv6: detect.FamilyConfig{Mode: "prefix", HostID: "::53"}}
 	if diff := cmp.Diff(want, cli.Detect); diff != "" {
@@ -165,7 +165,7 @@ func TestValidate(t *testing.T) {
 		{`rounds: "-1": want`, detect.Config{Rounds: -1}},
 		{`canary: "-1s": want`, detect.Config{Canary: -time.Second}},
 		{`audit: "1ms": want`, detect.Config{Audit: time.Millisecond}},
-		{`perOperator: "28": want at least 62`, detect.Config{Audit: time.Minute}},
+		{`perOperator: "28": want at least 66`, detect.Config{Audit: time.Minute}},
 		{`router: "192.168.1.1": want natpmp`, detect.Config{Router: "192.168.1.1"}},
 		{`router: "upnp+https://192.168.1.1/x": want natpmp`, detect.Config{Router: "upnp+https://192.168.1.1/x"}},
 		{`router: "natpmp://192.168.1.1/x": want natpmp`, detect.Config{Router: "natpmp://192.168.1.1/x"}},

@@ -4,7 +4,14 @@
 // A Source answers one question once. Agree counts the answers of a round by operator and decides, without
 // any I/O. Confirming asks for the same decision again before an address changes. Detector puts them on a
 // clock: one source at a time between the rounds, a round when something looks different, all within a
-// budget of queries. A Detector of one family knows an address or does not; that a site has no address of a
+// budget of queries.
+//
+// No operator gets more than its share of queries in any hour, whatever happens: 28 by default, so that five get
+// 140 at most. 118 are what an hour takes in which nothing happens. The rest is for doubt: two changes of the
+// address in an hour are seen and confirmed as fast as one, a third one may wait some minutes for the budget, and so
+// do rounds without a quorum. Another leader starts to count anew.
+//
+// A Detector of one family knows an address or does not; that a site has no address of a
 // family is a setting, never a conclusion.
 package detect
 

@@ -116,9 +116,10 @@ func (d *Detector) ask(ctx context.Context, s *source) Answer {
 // grace is how long a round that is decided already waits for the rest.
 const grace = 250 * time.Millisecond
 
-// round asks sources at the same time, for at most Timeout. A round in a hurry does not wait that long
-// for the last silent source when the others agree and it could not change that.
-func (d *Detector) round(ctx context.Context, all []*source, hurry bool) []Answer {
+// round asks sources at the same time, for at most Timeout, and adds what they say to answers that are known. A
+// round in a hurry does not wait that long for the last silent source when the others agree and it could not
+// change that.
+func (d *Detector) round(ctx context.Context, all []*source, known []Answer, hurry bool) []Answer {
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, errors.New("no answer within "+Timeout.String()))
 	defer cancel()
 	ctx, enough := context.WithCancelCause(ctx)
@@ -127,10 +128,10 @@ func (d *Detector) round(ctx context.Context, all []*source, hurry bool) []Answe
 	for _, s := range all {
 		go func() { came <- d.ask(ctx, s) }()
 	}
-	var answers []Answer
+	answers := slices.Clone(known)
 	for range all {
 		answers = append(answers, <-came)
-		if hurry && d.settled(answers, len(all)-len(answers)) {
+		if hurry && d.settled(answers, len(all)+len(known)-len(answers)) {
 			hurry = false
 			defer time.AfterFunc(grace, func() { enough(errors.New("not waited for: the others agree")) }).Stop()
 		}
@@ -166,7 +167,7 @@ func (d *Detector) judge(decision Decision) {
 func (d *Detector) Settle(ctx context.Context) (decision Decision) {
 	var c Confirming
 	for range 2 * d.plan.Rounds { // more often it has not the same address twice, and will not have
-		answers := d.round(ctx, d.everybody(), true)
+		answers := d.round(ctx, d.everybody(), nil, true)
 		if d.plan.Static {
 			return d.fixed(answers)
 		}

@@ -2,7 +2,6 @@ package detect_test
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +40,7 @@ func TestWhatIsPublishedAlreadyIsConfirmedByOneRound(t *testing.T) {
 func TestAnotherLeadersAddressTakesARoundMoreToChange(t *testing.T) {
 	w, ops := newWorld(5)
 	run(t, w, plan(ops), detect.Start{Addr: addr(there4), Inherited: true}, func(*detect.Detector) {
-		time.Sleep(9 * time.Second)
+		time.Sleep(7 * time.Second)
 		if r := w.last(); r.Addr != addr(there4) || r.Status != detect.Holding || len(w.since(time.Time{})) != 2 {
 			t.Errorf("after two rounds: %+v", r)
 		}
@@ -112,43 +111,6 @@ func TestTheBudgetOfADay(t *testing.T) {
 	t.Logf("the address was confirmed every %s at least", longest)
 	if longest > 3*time.Minute {
 		t.Errorf("not confirmed for %s", longest)
-	}
-}
-
-// How long it takes from a change of the address to the report of it, one lookup in twenty failing.
-func TestAChangeIsSeenSoon(t *testing.T) {
-	w, ops := newWorld(5)
-	w.failing = 0.05
-	const changes = 100
-	var took []time.Duration
-	run(t, w, plan(ops), detect.Start{Addr: addr(here4)}, func(*detect.Detector) {
-		time.Sleep(time.Hour)
-		for i := range changes {
-			// An odd span, so that changes come at every moment between two canaries.
-			time.Sleep(2*time.Hour + time.Duration(i)*7919*time.Millisecond)
-			now, next := time.Now(), there4
-			if i%2 == 1 {
-				next = here4
-			}
-			w.set(next)
-			time.Sleep(10 * time.Minute)
-			for _, r := range w.since(now) {
-				if r.Changed && r.Addr == addr(next) {
-					took = append(took, r.At.Sub(now))
-					break
-				}
-			}
-		}
-	})
-	if len(took) != changes {
-		t.Fatalf("%d of %d changes were seen", len(took), changes)
-	}
-	slices.Sort(took)
-	// Of 3,000 changes: p50 21.5 s, p99 39.1 s. So few have a spread; the bounds allow for it.
-	p50, p90 := took[changes/2], took[changes*9/10]
-	t.Logf("p50 %s, p90 %s, max %s; at most %d queries in an hour, %d to an operator", p50, p90, took[changes-1], w.busiest(""), w.busiest("op0"))
-	if p50 > 26*time.Second || p90 > 42*time.Second {
-		t.Errorf("p50 %s, p90 %s: want about 21 s and 36 s", p50, p90)
 	}
 }
 
@@ -229,7 +191,7 @@ func TestTooFewAnswer(t *testing.T) {
 		if r := w.last(); r.Status != detect.Holding || r.Addr != addr(there4) || r.Agreed != 2 {
 			t.Errorf("got %+v", r)
 		}
-		if n := w.busiest("op4"); n > 33 {
+		if n := w.busiest("op4"); n > 28 {
 			t.Errorf("%d queries to one operator in an hour", n)
 		}
 		w.mu.Lock()
@@ -284,7 +246,7 @@ func TestTwoWhoConspire(t *testing.T) {
 			t.Errorf("%s: published %v", r.At, r.Addr)
 		}
 	}
-	if n := w.busiest("op0"); n > 33 {
+	if n := w.busiest("op0"); n > 28 {
 		t.Errorf("%d queries to an honest operator in an hour", n)
 	}
 }

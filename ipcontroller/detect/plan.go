@@ -2,7 +2,6 @@ package detect
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
@@ -24,14 +23,14 @@ type Plan struct {
 	Audit       time.Duration // from one round to the next when nothing looks different
 	Confirm     time.Duration // from a round that saw another address to the one that confirms it
 	RouterEvery time.Duration // from one query of the router to the next
-	PerOperator int           // queries an operator gets in an hour, for watching
+	PerOperator int           // queries an operator gets in an hour, at most
 }
 
 // The values of what is left out of a Plan.
 const (
 	defaultCanary      = 30 * time.Second
 	defaultAudit       = 15 * time.Minute
-	defaultConfirm     = 5 * time.Second
+	defaultConfirm     = 4 * time.Second
 	defaultRouterEvery = time.Second
 	defaultPerOperator = 28
 	defaultNeed        = 3
@@ -60,8 +59,20 @@ func (p Plan) external() map[string]int {
 	return n
 }
 
+// changesAnHour is how many changes of the address in an hour are confirmed without waiting for the budget.
+const changesAnHour = 2
+
+// reserve is how much of an operator's share is kept for rounds in doubt.
+func (p Plan) reserve() int {
+	most := 0
+	for _, n := range p.external() {
+		most = max(most, n)
+	}
+	return min(changesAnHour*p.Rounds*most, p.PerOperator/2)
+}
+
 // pace is the time from canary to canary among so many operators that are fit to be one: that asked for, or as
-// long as their shares want it. A sixteenth of the shares stays free, for canaries that get no answer and are
+// long as their shares want it. A tenth of the shares stays free, for canaries that get no answer and are
 // asked of somebody else.
 func (p Plan) pace(fit int) time.Duration {
 	ask := p.external()
@@ -71,11 +82,12 @@ func (p Plan) pace(fit int) time.Duration {
 	if fit == 0 {
 		fit = len(ask) // then any may be one
 	}
-	most := 0
-	for _, n := range ask {
-		most = max(most, n)
-	}
-	audits := int(math.Ceil(float64(time.Hour) / float64(p.Audit)))
-	left := max(p.PerOperator-audits*most, 1) * fit
-	return max(p.Canary, time.Hour/15*16/time.Duration(left))
+	left := max(p.PerOperator-p.reserve(), 1) * fit
+	return max(p.Canary, time.Hour*11/10/time.Duration(left))
+}
+
+// recent is for how long the answer of a canary counts in an audit: until it is that source's turn again, with some
+// delay.
+func (p Plan) recent() time.Duration {
+	return min(p.pace(0)*time.Duration(len(p.Sources))*3/2, p.Audit/2)
 }

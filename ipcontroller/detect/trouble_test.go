@@ -310,7 +310,7 @@ func TestALinkThatFlaps(t *testing.T) {
 	})
 }
 
-// What a change costs is not taken from the watch: the next change may be near.
+// After changes that have used up the reserve the watch goes on: the next change may be near.
 func TestAfterAChangeTheWatchGoesOn(t *testing.T) {
 	w, ops := newWorld(5)
 	run(t, w, plan(ops), detect.Start{Addr: addr(here4)}, func(*detect.Detector) {

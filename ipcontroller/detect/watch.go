@@ -14,9 +14,6 @@ type Start struct {
 	Inherited bool       // by another leader, or from another node: a change takes one round more
 }
 
-// retryAudit is how long an audit waits that would go beyond too many operators' shares.
-const retryAudit = 10 * time.Second
-
 // watch is one Run: what is due when, and what is known. Nothing but Run's goroutine touches it.
 type watch struct {
 	*Detector
@@ -30,6 +27,7 @@ type watch struct {
 
 	nextRound, nextCanary, nextRouter time.Time // zero: not planned
 	doubt                             bool      // why the next round is: not as an audit
+	first                             []Answer  // of that round, which a canary has brought
 	wait                              time.Duration
 	turn                              int // whose turn it is as a canary
 	missed                            int // canaries in a row without an answer
@@ -45,7 +43,7 @@ type watch struct {
 // source confirmed the address; it should be quick. An address once known stays: tell never gets a Report
 // without one after one with one.
 func (d *Detector) Run(ctx context.Context, from Start, tell func(Report)) {
-	w := &watch{Detector: d, tell: tell, budget: budget{share: d.plan.PerOperator}, nextRound: time.Now()}
+	w := &watch{Detector: d, tell: tell, budget: budget{share: d.plan.PerOperator, reserve: d.plan.reserve()}, nextRound: time.Now()}
 	if check(from.Addr, d.plan.Family) == nil {
 		w.state = Confirming{Current: from.Addr, Inherited: from.Inherited}
 	}
@@ -76,23 +74,27 @@ func (w *watch) next() (time.Time, func(context.Context)) {
 	return at, do
 }
 
-// hasten makes the next round now.
-func (w *watch) hasten() { w.nextRound, w.nextCanary, w.doubt = time.Now(), time.Time{}, true }
+// hasten makes the next round now. The answers that are the reason for it are part of it.
+func (w *watch) hasten(first ...Answer) {
+	w.nextRound, w.nextCanary, w.doubt, w.first = time.Now(), time.Time{}, true, first
+}
 
 // makeRound asks everybody, decides, tells, and plans what is next.
 func (w *watch) makeRound(ctx context.Context) {
 	start := time.Now()
-	ask, when := w.participants(start)
+	known := w.known(start)
+	ask, when := w.participants(start, known)
 	if when.After(start) {
 		w.nextRound = when
 		return
 	}
+	w.first = nil
 	for _, s := range ask {
 		if id := s.Identity(); id.Via.external() && !s.shut(start) {
 			w.budget.spend(start, id.Operator, w.doubt)
 		}
 	}
-	answers := w.round(ctx, ask, w.doubt)
+	answers := w.round(ctx, ask, known, w.doubt)
 	if ctx.Err() != nil {
 		return // a round cut short says nothing
 	}
@@ -102,24 +104,58 @@ func (w *watch) makeRound(ctx context.Context) {
 	w.decide(answers, start)
 }
 
-// participants is whom a round asks, or when to try again. A round in doubt asks everybody. An audit passes
-// over operators whose share is used up: they were asked minutes ago, as canaries. One operator more than has
-// to agree is the least.
-func (w *watch) participants(now time.Time) ([]*source, time.Time) {
-	shares := w.plan.external()
+// known are the answers a round has before it asks anybody. A round in doubt has that of the canary which is the
+// reason for it. An audit has those of the canaries since each source had its last turn, which all said what is
+// published: whoever was asked a moment ago need not be asked again.
+func (w *watch) known(now time.Time) (out []Answer) {
 	if w.doubt {
-		return w.everybody(), w.budget.round(now, shares)
+		return slices.DeleteFunc(w.first, func(a Answer) bool { return now.Sub(a.At) > Timeout })
 	}
-	used := map[string]bool{}
-	for operator, n := range shares {
-		if w.budget.watch(now, operator, n).After(now) {
-			used[operator] = true
+	for _, s := range w.sources {
+		s.mu.Lock()
+		if a := s.last; a.Err == nil && !a.At.IsZero() && a.Addr == w.state.Current && now.Sub(a.At) <= w.plan.recent() {
+			out = append(out, a)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// participants is whom a round asks beside the sources whose answers are known, or when to try again. It passes
+// over operators whose share is used up, as long as one operator more takes part than has to agree.
+func (w *watch) participants(now time.Time, known []Answer) ([]*source, time.Time) {
+	answered := map[string]bool{}
+	for _, a := range known {
+		answered[a.Source.Name] = true
+	}
+	open, used := map[string]int{}, map[string]bool{} // queries to operators; those that may not be asked
+	var ask []*source
+	for _, s := range w.everybody() {
+		if id := s.Identity(); !answered[id.Name] {
+			ask = append(ask, s)
+			if id.Via.external() {
+				open[id.Operator]++
+			}
 		}
 	}
-	if len(used) > 0 && len(shares)-len(used) < min(w.plan.Need+1, len(shares)) {
-		return nil, now.Add(retryAudit)
+	all := w.plan.external()
+	free := make([]time.Time, 0, len(all)) // when an operator can take part
+	for operator := range all {
+		at, n := now, open[operator]
+		switch {
+		case n > 0 && w.doubt:
+			at = w.budget.round(now, operator, n)
+		case n > 0:
+			at = w.budget.watch(now, operator, n)
+		}
+		used[operator] = at.After(now)
+		free = append(free, at)
 	}
-	return slices.DeleteFunc(slices.Clone(w.everybody()), func(s *source) bool { return used[s.Identity().Operator] }), now
+	slices.SortFunc(free, time.Time.Compare)
+	if least := min(w.plan.Need+1, len(free)); least > 0 && free[least-1].After(now) {
+		return nil, free[least-1]
+	}
+	return slices.DeleteFunc(ask, func(s *source) bool { return used[s.Identity().Operator] }), now
 }
 
 // decide takes in a round.
@@ -142,8 +178,11 @@ func (w *watch) decide(answers []Answer, start time.Time) {
 	w.note(answers, said, now)
 	switch {
 	case w.published.Status == Verified || w.published.Status == Fixed:
+		if w.nextCanary.IsZero() { // else it was an audit, which is none: it asks only who was not heard of
+			w.nextCanary = w.later(now)
+		}
 		w.wait, w.missed, w.doubt = 0, 0, false
-		w.nextRound, w.nextCanary = now.Add(w.plan.Audit+rand.N(w.plan.Audit/10)), w.later(now)
+		w.nextRound = now.Add(w.plan.Audit + rand.N(w.plan.Audit/10))
 	case w.state.Waiting():
 		w.wait, w.doubt = 0, true
 		w.nextRound, w.nextCanary = start.Add(w.plan.Confirm), time.Time{}

@@ -20,6 +20,7 @@ type world struct {
 	addr     netip.Addr // what honest ones say
 	failing  float64    // share of lookups that fail, half at once and half by silence
 	everyNth int        // of the lookups fails, when set
+	refusing bool       // failing is never by silence
 	away     bool       // nobody answers
 	queries  []query
 	reports  []detect.Report
@@ -28,6 +29,7 @@ type world struct {
 type query struct {
 	at       time.Time
 	operator string
+	lost     bool // the site was cut off: it got nowhere
 }
 
 // fake is one operator's source.
@@ -42,14 +44,14 @@ func (f *fake) Identity() detect.Identity { return f.id }
 
 func (f *fake) Lookup(ctx context.Context, _ detect.Family) (netip.Addr, error) {
 	f.mu.Lock()
-	f.queries = append(f.queries, query{time.Now(), f.id.Operator})
-	addr, says, away, luck := f.addr, f.says, f.away, rand.Float64() >= f.failing
+	f.queries = append(f.queries, query{time.Now(), f.id.Operator, f.away})
+	addr, says, away, luck, refusing := f.addr, f.says, f.away, rand.Float64() >= f.failing, f.refusing
 	if f.everyNth > 0 && len(f.queries)%f.everyNth == 0 {
 		luck = false
 	}
 	f.mu.Unlock()
 	wait := f.rtt
-	if away || !luck && rand.N(2) == 0 {
+	if away || !luck && !refusing && rand.N(2) == 0 {
 		wait = time.Hour
 	}
 	select {
@@ -116,13 +118,13 @@ func (w *world) asked(operator string, from time.Time) int {
 	return n
 }
 
-// busiest is the largest number of queries to an operator ("" is all) in any hour.
+// busiest is the largest number of queries that an operator ("" is all) got in any hour.
 func (w *world) busiest(operator string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var times []time.Time
 	for _, q := range w.queries {
-		if operator == "" || q.operator == operator {
+		if (operator == "" || q.operator == operator) && !q.lost {
 			times = append(times, q.at)
 		}
 	}
