@@ -157,7 +157,7 @@ func (c *center) clusterConfig(cluster string) etcd.Config {
 		Endpoints: []string{c.etcd.Endpoint}, Prefix: c.landscape.Path,
 		Username: c.landscape.ClusterRole(cluster), Password: clusterPassword,
 		TLS:           clienttls.Files{CAFile: c.etcd.CAFile, CertFile: c.etcd.CertFile, KeyFile: c.etcd.KeyFile},
-		WildcardLabel: central.WildcardLabel,
+		WildcardLabel: central.WildcardLabel, Timeout: 20 * time.Second, // a login costs etcd a tenth of a second of work
 	}
 }
 

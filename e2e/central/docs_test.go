@@ -2,8 +2,10 @@ package central_test
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +72,7 @@ func TestDocumentedRows(t *testing.T) {
 // The file on the page sets up an etcd that is new, the second time there is nothing to do, a password that was
 // renewed is in force, and CoreDNS answers from the Corefile made of it.
 func TestDocumentedSetup(t *testing.T) {
+	t.Parallel()
 	s := stack.ForTest(t)
 	e, err := s.Etcd(t.Context(), stack.EtcdConfig{TLS: true, NoSync: true})
 	if err != nil {
@@ -141,6 +144,21 @@ func TestDocumentedSetup(t *testing.T) {
 			t.Errorf("%s is answered %s, want that it exists and has no address", ask, got)
 		}
 	}
+	for i, path := range []string{"/health", "/ready"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listen(i)+path, nil)
+		c.must(err)
+		c.must(stack.Eventually(t.Context(), soon, func(context.Context) error {
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("%s is %s", path, resp.Status)
+			}
+			return nil
+		}))
+	}
 	if m, err := stack.Scrape(t.Context(), "http://"+listen(2)+"/metrics"); err != nil || m.Sum("coredns_plugin_enabled", "name=etcd") == 0 {
 		t.Errorf("the metrics do not say that the etcd plugin is on: %v", err)
 	}
@@ -148,6 +166,7 @@ func TestDocumentedSetup(t *testing.T) {
 
 // The webhook takes the configuration on the page.
 func TestDocumentedWebhook(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	program, err := stack.BuildWebhook(t.Context(), dir)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 // What the linter says CoreDNS does with a key, CoreDNS does: each zone here has one fault, which is found, and
 // is asked for what it spoils. The answers are those of the bare etcd plugin.
 func TestCoreDNSDoesWhatFindingsSay(t *testing.T) {
+	t.Parallel()
 	s := stack.ForTest(t)
 	e, err := s.Etcd(t.Context(), stack.EtcdConfig{NoSync: true})
 	if err != nil {
@@ -160,6 +161,7 @@ func (c *center) requireTTL(name, want string) {
 
 // The command reads as CoreDNS's user, in pages; a landscape as we write it is clean but for what is not there.
 func TestLintCommand(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	options := c.lintOptions()
 	c.lintClean()

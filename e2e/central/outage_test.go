@@ -29,6 +29,7 @@ func (c *center) publishRecords(cluster string) (www, wild string) {
 // While etcd is down, what was asked for before is answered still, a wildcard's names too; what was not is
 // SERVFAIL, never NXDOMAIN, which clients would believe. After the outage all is as before.
 func TestEtcdDown(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	c.server.MaxTTL = time.Second // to have answers expire within a test
 	c.startCoreDNS()
@@ -72,6 +73,7 @@ func TestEtcdDown(t *testing.T) {
 // A CoreDNS that is started anew on the same file answers at once. While etcd is down it starts when it logs in
 // by certificate; by password it does not, because it logs in while it starts.
 func TestCoreDNSStartedAnew(t *testing.T) {
+	t.Parallel()
 	c := newCenter(t)
 	www, wild := c.publishRecords("c1")
 	restart := func() {
@@ -122,6 +124,7 @@ func TestCoreDNSStartedAnew(t *testing.T) {
 // What the cluster does not have to be up for: with the API server and external-dns gone, and the webhook too,
 // its names stay. The plugin answers SERVFAIL until it has read its cluster.
 func TestClusterDown(t *testing.T) {
+	t.Parallel()
 	c := newCenter(t)
 	k := c.newCluster("c1")
 	c.must(k.api.ApplyYAML(t.Context(), manifest(k.zone)))
@@ -186,6 +189,7 @@ func TestLatency(t *testing.T) {
 
 // A cluster that the Corefile does not name yet is answered all the same: it only has no name servers of its own.
 func TestClusterThatTheCorefileDoesNotName(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	zone := c.zoneOf("c1")
 	apex := backend.RRset{Key: backend.Key{Name: zone, Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.9"}}

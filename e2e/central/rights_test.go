@@ -17,6 +17,7 @@ import (
 
 // A cluster's user writes and reads its own keys and nobody else's; CoreDNS's reads all of them and writes none.
 func TestUsersReachTheirOwnKeysOnly(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	c1 := c.client(c.landscape.ClusterRole("c1"), clusterPassword)
 	reader := c.client(c.landscape.CoreDNSRole(), coreDNSPassword)
@@ -31,6 +32,9 @@ func TestUsersReachTheirOwnKeysOnly(t *testing.T) {
 	del := func(client *clientv3.Client, key string) error {
 		_, err := client.Delete(t.Context(), key, clientv3.WithPrefix())
 		return err
+	}
+	if changed, err := central.Apply(t.Context(), c1, c.landscape, c.passwords()); !errors.Is(err, rpctypes.ErrPermissionDenied) || len(changed) > 0 {
+		t.Errorf("c1 applies the rights: %q, %v", changed, err)
 	}
 	_, grantErr := c1.UserGrantRole(t.Context(), c.landscape.ClusterRole("c1"), "root")
 	for _, tt := range []struct {
@@ -63,6 +67,7 @@ func TestUsersReachTheirOwnKeysOnly(t *testing.T) {
 // Applied again nothing changes; what others changed is put right; a password that changed works at once; and
 // a cluster that is gone cannot get in, while others who work meanwhile go on.
 func TestRightsConverge(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	if rights, keys := c.apply(); len(rights)+len(keys) > 0 {
 		t.Errorf("the second time it changed %q and %q", rights, keys)
@@ -117,6 +122,7 @@ func TestRightsConverge(t *testing.T) {
 // A new etcd becomes one with authentication, and is left as it is the second time; users without a password
 // get in with a certificate of their name.
 func TestNewEtcd(t *testing.T) {
+	t.Parallel()
 	s := stack.ForTest(t)
 	e, err := s.Etcd(t.Context(), stack.EtcdConfig{TLS: true, NoSync: true})
 	if err != nil {

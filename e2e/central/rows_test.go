@@ -80,6 +80,7 @@ func rows() []row {
 // A cluster's objects come out of the central DNS as the plugin would answer from the cluster itself, or
 // otherwise for a reason.
 func TestRowsOfThePlugin(t *testing.T) {
+	t.Parallel()
 	c := newStore(t)
 	c.server.Upstreams = []string{cloudDNS(t)}
 	c.startCoreDNS()
