@@ -17,9 +17,9 @@ import (
 type SetupOptions struct {
 	etcdclient.Options `embed:""` // root's
 
-	Config    string        `name:"config" env:"CENTRAL_CONFIG" help:"File that describes the central DNS." placeholder:"FILE" required:""`
-	Passwords string        `name:"passwords" env:"CENTRAL_PASSWORDS" help:"Directory with a file for each user, of the user's name, that holds the password; a user without one logs in with a certificate of its name." placeholder:"DIRECTORY"`
-	Timeout   time.Duration `name:"timeout" env:"ETCD_TIMEOUT" help:"Longest time for everything. Each password takes etcd about 0.1 s." default:"10m"`
+	Config    string        `name:"config" env:"-" help:"File that describes the central DNS." placeholder:"FILE" required:""`
+	Passwords string        `name:"passwords" env:"-" help:"Directory with a file for each user, of the user's name, that holds the password; a user without one logs in with a certificate of its name." placeholder:"DIRECTORY"`
+	Timeout   time.Duration `name:"timeout" env:"-" help:"Longest time for everything. Each password takes etcd about 0.1 s." default:"10m"`
 }
 
 // Setup brings an etcd to what the file describes: users and roles, the keys of the zones, and authentication,

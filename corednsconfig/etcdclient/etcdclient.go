@@ -15,15 +15,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// Options say where etcd is, whom to trust and who asks.
+// Options say where etcd is, whom to trust and who asks. None is taken from the environment, where PATH and
+// USERNAME mean something else.
 type Options struct {
-	Endpoints    []string `name:"endpoints" env:"ETCD_ENDPOINTS" help:"URLs of the etcd servers, http:// or https://." placeholder:"URL" required:""`
-	Username     string   `name:"username" env:"ETCD_USERNAME" help:"User of etcd, where its authentication is on." placeholder:"USER"`
-	PasswordFile string   `name:"password-file" env:"ETCD_PASSWORD_FILE" help:"File that holds the password of the user." placeholder:"FILE"`
-	CAFile       string   `name:"tls-ca-file" env:"ETCD_TLS_CA_FILE" help:"Authority of etcd's certificates; the system's when left out." placeholder:"FILE"`
-	CertFile     string   `name:"tls-cert-file" env:"ETCD_TLS_CERT_FILE" help:"Client certificate." placeholder:"FILE"`
-	KeyFile      string   `name:"tls-key-file" env:"ETCD_TLS_KEY_FILE" help:"Key of the client certificate." placeholder:"FILE"`
-	ServerName   string   `name:"tls-server-name" env:"ETCD_TLS_SERVER_NAME" help:"Name in etcd's certificate, when it is not the host it is reached by." placeholder:"NAME"`
+	Endpoints    []string `name:"endpoints" env:"-" help:"URLs of the etcd servers, http:// or https://." placeholder:"URL" required:""`
+	Username     string   `name:"username" env:"-" help:"User of etcd, where its authentication is on." placeholder:"USER"`
+	PasswordFile string   `name:"password-file" env:"-" help:"File that holds the password of the user." placeholder:"FILE"`
+	CAFile       string   `name:"tls-ca-file" env:"-" help:"Authority of etcd's certificates; the system's when left out." placeholder:"FILE"`
+	CertFile     string   `name:"tls-cert-file" env:"-" help:"Client certificate." placeholder:"FILE"`
+	KeyFile      string   `name:"tls-key-file" env:"-" help:"Key of the client certificate." placeholder:"FILE"`
+	ServerName   string   `name:"tls-server-name" env:"-" help:"Name in etcd's certificate, when it is not the host it is reached by." placeholder:"NAME"`
 }
 
 // Validate reports every mistake, each with the option, its value and what would be right. It reads no file.

@@ -16,11 +16,11 @@ import (
 type Options struct {
 	etcdclient.Options `embed:""` // CoreDNS's own user has the rights it takes
 
-	Path    string        `name:"path" env:"ETCD_PATH" help:"Path of the keys, as in the Corefile." default:"/skydns"`
-	Zones   []string      `name:"zone" env:"ETCD_ZONES" help:"Zone CoreDNS answers for; repeat it for several." placeholder:"ZONE" required:""`
-	Output  string        `name:"output" env:"LINT_OUTPUT" help:"text or json." enum:"text,json" default:"text"`
-	Fail    string        `name:"fail" env:"LINT_FAIL" help:"Least severity that makes the command fail: note, warning or error." enum:"note,warning,error" default:"error"`
-	Timeout time.Duration `name:"timeout" env:"ETCD_TIMEOUT" help:"Longest time for everything." default:"30s"`
+	Path    string        `name:"path" env:"-" help:"Path of the keys, as in the Corefile." default:"/skydns"`
+	Zones   []string      `name:"zone" env:"-" help:"Zone CoreDNS answers for; repeat it for several." placeholder:"ZONE" required:""`
+	Output  string        `name:"output" env:"-" help:"text or json." enum:"text,json" default:"text"`
+	Fail    string        `name:"fail" env:"-" help:"Least severity that makes the command fail: note, warning or error." enum:"note,warning,error" default:"error"`
+	Timeout time.Duration `name:"timeout" env:"-" help:"Longest time for everything." default:"30s"`
 }
 
 // Found is the error of a run that has findings of the severity that was asked for. Its text has no news for
