@@ -10,7 +10,7 @@ import (
 )
 
 // With the settings as they come: a real change, and the ConfigMap after it. One in which nothing goes wrong takes
-// a canary (32 s at most, and jitter) and two rounds 5 s apart.
+// a canary (33 s at most, and jitter) and two rounds 4 s apart.
 func TestAChangeWithTheDefaults(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, stack.SiteConfig{})
@@ -55,7 +55,7 @@ func TestTheQueriesOfAnHour(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, stack.SiteConfig{})
 	h.start(stack.IPControllerConfig{Name: "a", Args: []string{
-		"--canary=533ms", // 32 s
+		"--canary=550ms", // 33 s
 		"--audit=15s", "--confirm=100ms", "--per-operator=100000",
 	}})
 	h.publishes(first)

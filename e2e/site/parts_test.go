@@ -42,7 +42,7 @@ var together struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = flag.Set("test.parallel", "12") // tests wait for clocks most of the time
+		_ = flag.Set("test.parallel", "20") // tests wait for clocks most of the time
 	}
 	code := m.Run() // returning ends the program with it
 	if together.parts != nil {
