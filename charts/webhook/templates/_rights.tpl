@@ -56,7 +56,7 @@
 - {apiGroups: [networking.istio.io], resources: [virtualservices], verbs: {{ $read }}}
 {{- end }}
 {{- if include "webhook.any" (list . "traefik-proxy") }}
-- {apiGroups: [traefik.io, traefik.containo.us], resources: [ingressroutes, ingressroutetcps, ingressrouteudps], verbs: {{ $read }}}
+- {apiGroups: [traefik.io], resources: [ingressroutes, ingressroutetcps, ingressrouteudps], verbs: {{ $read }}}
 {{- end }}
 {{- if include "webhook.any" (list . "contour-httpproxy") }}
 - {apiGroups: [projectcontour.io], resources: [httpproxies], verbs: {{ $read }}}
