@@ -38,10 +38,10 @@ demo: tools packages ## Show the main job on real parts (ONCE=1: end after the t
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
 
 .PHONY: build
-build: bin/webhook bin/ipcontroller ## Build the programs into bin/
+build: bin/webhook bin/ipcontroller bin/corednsconfig ## Build the programs into bin/
 
-.PHONY: bin/webhook bin/ipcontroller
-bin/webhook bin/ipcontroller: bin/%:
+.PHONY: bin/webhook bin/ipcontroller bin/corednsconfig
+bin/webhook bin/ipcontroller bin/corednsconfig: bin/%:
 	$(call say,build $* $(VERSION))
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$*
 

@@ -1,0 +1,49 @@
+// Command corednsconfig makes the clusters of a landscape forward its base domain to the central DNS. It owns the wiring
+// of what decides, what writes and what shows it, and the commands that people run by hand.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spokedns/spokedns/corednsconfig/etcdlint"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "corednsconfig:", err)
+		os.Exit(etcdlint.ExitCode(err))
+	}
+}
+
+// run is the program without its process: what it is asked for in args is answered on stdout, logs go
+// to stderr, and it ends with ctx.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, command, err := parse(args, stdout, stderr)
+	if err != nil || command == nil {
+		return err
+	}
+	return command(ctx, streams{stdout: stdout, log: newLogger(stderr, c.LogFormat, c.LogLevel)})
+}
+
+// streams are where a command answers and where it logs.
+type streams struct {
+	stdout io.Writer
+	log    *slog.Logger
+}
+
+func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
