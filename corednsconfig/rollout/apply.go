@@ -92,6 +92,9 @@ func (v *visit) giveWay(ctx context.Context) (bool, error) {
 	if v.memory.Phase != settled || !same(v.memory.Good, v.wish.Forwards) || !v.undone() {
 		return false, nil
 	}
+	if v.memory.GivenWay != nil {
+		return false, nil // it is known who did, and somebody wants it tried again
+	}
 	by := v.undoneBy(ctx)
 	if err := v.countRevert(ctx, by); err != nil {
 		return false, err
@@ -136,7 +139,7 @@ func (v *visit) undone() bool {
 // baseline looks at the replicas before anything is written. False: the cluster's names do not resolve as it is, so that
 // nobody could tell whose fault it would be afterwards.
 func (v *visit) baseline(ctx context.Context) (survey, bool, error) {
-	all := servers(v.d, v.d, v.change, v.wish.Forwards, time.Now())
+	all := servers(v.d, v.d, v.change, sinceWritten(time.Now()))
 	var s survey
 	for try := range failures {
 		if try > 0 {

@@ -27,7 +27,7 @@ func (e *Engine) Check(ctx context.Context, c Cluster, w Wish) (Report, error) {
 
 // observe takes one look at the replicas, and reports what is loaded and what resolves.
 func (v *visit) observe(ctx context.Context) error {
-	all := servers(v.d, v.d, v.change, v.wish.Forwards, v.memory.Written)
+	all := servers(v.d, v.d, v.change, sinceLoaded(v.memory))
 	s, err := v.survey(ctx, all)
 	if err != nil {
 		return err

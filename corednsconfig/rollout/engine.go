@@ -25,15 +25,17 @@ type Engine struct {
 const (
 	defaultCall     = 10 * time.Second
 	defaultConverge = 150 * time.Second
+	defaultTrial    = 45 * time.Second
 )
 
 // New returns an Engine.
 func New(opts Options) (*Engine, error) {
-	if opts.Call < 0 || opts.Converge < 0 {
-		return nil, fmt.Errorf("roll-out: Call %s and Converge %s: want no negative durations", opts.Call, opts.Converge)
+	if opts.Call < 0 || opts.Converge < 0 || opts.Trial < 0 {
+		return nil, fmt.Errorf("roll-out: Call %s, Converge %s, Trial %s: want no negative durations", opts.Call, opts.Converge, opts.Trial)
 	}
 	opts.Call = cmp.Or(opts.Call, defaultCall)
 	opts.Converge = cmp.Or(opts.Converge, defaultConverge)
+	opts.Trial = cmp.Or(opts.Trial, defaultTrial)
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -46,7 +48,7 @@ func New(opts Options) (*Engine, error) {
 	e := &Engine{opts: opts, client: newClient}
 	e.gates = append(e.gates, podGate{})
 	if len(opts.Command) > 0 {
-		e.gates = append(e.gates, processGate{command: opts.Command})
+		e.gates = append(e.gates, processGate{command: opts.Command, bound: opts.Trial})
 	}
 	return e, nil
 }

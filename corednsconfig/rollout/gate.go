@@ -37,9 +37,6 @@ type finding struct {
 	Cluster, Negative, Forwarded probe
 }
 
-// trialDeadline bounds a trial, the start of its pod included.
-const trialDeadline = 45 * time.Second
-
 func trialOf(c dialect.Candidate, domain string, forwarded *question) trial {
 	cluster := clusterName(domain)
 	return trial{

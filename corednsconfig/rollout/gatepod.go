@@ -22,7 +22,7 @@ type podGate struct{}
 func (podGate) name() string { return "a pod in the cluster" }
 
 func (podGate) try(ctx context.Context, v *visit, current, candidate trial) (before, after finding, err error) {
-	ctx, cancel := context.WithTimeout(ctx, trialDeadline)
+	ctx, cancel := context.WithTimeout(ctx, v.e.opts.Trial)
 	defer cancel()
 	v.sweep(ctx)
 	var g errgroup.Group
@@ -33,7 +33,7 @@ func (podGate) try(ctx context.Context, v *visit, current, candidate trial) (bef
 
 // tryInPod runs one configuration in a pod, and takes the pod away again.
 func (v *visit) tryInPod(ctx context.Context, t trial) (finding, error) {
-	pod, files, err := trialPod(v.d.Cluster, v.facts.ConfigMaps, t, "spokedns-trial-"+rand.String(8))
+	pod, files, err := trialPod(v.d.Cluster, v.facts.ConfigMaps, t, "spokedns-trial-"+rand.String(8), 2*v.e.opts.Trial)
 	if err != nil {
 		return finding{}, err
 	}
@@ -140,7 +140,7 @@ func (v *visit) sweep(ctx context.Context) {
 		return
 	}
 	for _, p := range old.Items {
-		if time.Since(p.CreationTimestamp.Time) > 2*trialDeadline {
+		if time.Since(p.CreationTimestamp.Time) > 2*v.e.opts.Trial {
 			v.discard(ctx, &p)
 		}
 	}

@@ -9,15 +9,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // processGate tries configurations in a CoreDNS on this machine, one after the other, without what needs a cluster.
-type processGate struct{ command []string }
+type processGate struct {
+	command []string
+	bound   time.Duration
+}
 
 func (processGate) name() string { return "a CoreDNS on this machine" }
 
 func (g processGate) try(ctx context.Context, _ *visit, current, candidate trial) (before, after finding, err error) {
-	ctx, cancel := context.WithTimeout(ctx, trialDeadline)
+	ctx, cancel := context.WithTimeout(ctx, g.bound)
 	defer cancel()
 	if before, err = g.run(ctx, current); err != nil {
 		return before, after, err

@@ -13,12 +13,12 @@ import (
 type expectation struct {
 	// Hash it reports; empty: it cannot be predicted.
 	Hash string
-	// Zones that have a forward plugin then, and Gone, those that have none any more; as the metrics write them.
+	// Zones that the metrics show with a forward plugin then, and Gone, those that they show no more.
 	Zones, Gone []string
 	// Telling: what was there before had other zones, so the zones alone tell whether the candidate runs.
 	Telling bool
-	// Written is when the candidate was written.
-	Written time.Time
+	// Written is when the candidate was written; no process that started after Safe has read anything older.
+	Written, Safe time.Time
 }
 
 // sample is one look at a replica.
@@ -56,10 +56,6 @@ const (
 	rejected state = "rejected" // it read the candidate and refused it, or fell over it
 	unseen   state = "unseen"   // it shows nothing that would tell
 )
-
-// staleMount is how long a container that was started again may see an old file: the kubelet refreshes what is mounted
-// in a pod that it already has once a minute or so.
-const staleMount = 2 * time.Minute
 
 // standing is what is known of one replica, folded over its samples.
 type standing struct {
@@ -135,7 +131,7 @@ func shows(m sample, want expectation, failing bool) state {
 		return waiting
 	case want.Telling:
 		return loaded
-	case fresh && (m.Created.After(want.Written) || m.Started.After(want.Written.Add(staleMount))):
+	case fresh && (m.Created.After(want.Written) || m.Started.After(want.Safe)):
 		return loaded // it has read no other file
 	case want.Hash == "":
 		return unseen

@@ -46,7 +46,7 @@ func (v *visit) rollBack(ctx context.Context, c course, why string) error {
 
 // recover waits for the cluster's names to resolve again on every replica that knew them.
 func (v *visit) recover(ctx context.Context, c course, detected time.Time) error {
-	all := servers(v.d, v.d, dialect.Change{}, nil, detected)
+	all := servers(v.d, v.d, dialect.Change{}, sinceWritten(detected))
 	deadline := detected.Add(recovery)
 	names := c.Names
 	for restarted := false; ; {

@@ -68,6 +68,8 @@ type Options struct {
 	Call time.Duration
 	// Converge bounds the wait for the replicas to load what was written. 0: 150 s.
 	Converge time.Duration
+	// Trial bounds a trial of the load gate, the start of its pod included. 0: 45 s.
+	Trial time.Duration
 	// Dial opens a TCP connection to a port of a pod of the cluster. Nil: through the API server, by port-forwarding. For
 	// those who stand in the pods' network. A port where nobody listens must be an error for which
 	// errors.Is(err, syscall.ECONNREFUSED) holds.

@@ -22,12 +22,30 @@ type server struct {
 // fallbackDomain is what nearly every cluster calls itself.
 const fallbackDomain = "cluster.local"
 
-// servers are the sets of replicas that are to run want, written at the given time over what is in old.
-func servers(d, old *dialect.Dialect, change dialect.Change, want []corefile.Forward, written time.Time) []server {
+// since is when the candidate was written, and from when on no process can have read anything older.
+type since struct{ written, safe time.Time }
+
+// staleMount is how long a container that was started again may see an old file: the kubelet refreshes what is mounted
+// in a pod that it already has once a minute or so.
+const staleMount = 2 * time.Minute
+
+// sinceWritten is for a candidate that not every replica is known to have loaded.
+func sinceWritten(t time.Time) since { return since{t, t.Add(staleMount)} }
+
+// sinceLoaded is for what the memory knows: once every replica has loaded it, the mounts are up to date.
+func sinceLoaded(m *memory) since {
+	if m.Phase == settled && !m.Loaded.IsZero() {
+		return since{m.Written, m.Loaded}
+	}
+	return sinceWritten(m.Written)
+}
+
+// servers are the sets of replicas that are to run the change, made over what is in old.
+func servers(d, old *dialect.Dialect, change dialect.Change, since since) []server {
 	domain := cmp.Or(d.ClusterDomain, fallbackDomain)
 	all := []server{{
 		Server: d.Cluster, domain: domain, figures: metricsPort(d.Cluster) != 0,
-		expect: expect(d.Cluster, old.Cluster, change.Cluster, want, written),
+		expect: expect(d.Cluster, old.Cluster, change.Cluster, since),
 	}}
 	if d.NodeLocal != nil {
 		before := dialect.Server{}
@@ -36,7 +54,7 @@ func servers(d, old *dialect.Dialect, change dialect.Change, want []corefile.For
 		}
 		all = append(all, server{
 			Server: *d.NodeLocal, figures: metricsPort(*d.NodeLocal) != 0,
-			expect: expect(*d.NodeLocal, before, change.NodeLocal, want, written),
+			expect: expect(*d.NodeLocal, before, change.NodeLocal, since),
 		})
 	}
 	return all
@@ -59,19 +77,15 @@ func metricsPort(s dialect.Server) int {
 }
 
 // expect is what the replicas of a server show once they run the candidate.
-func expect(now, old dialect.Server, candidate *dialect.Candidate, want []corefile.Forward, written time.Time) expectation {
-	e := expectation{Hash: predict(candidate), Written: written}
-	if now.Site.Prometheus == "" && candidate != nil {
-		return e // blocks without metrics show no zones
+func expect(now, old dialect.Server, candidate *dialect.Candidate, since since) expectation {
+	e := expectation{Hash: predict(candidate), Written: since.written, Safe: since.safe}
+	if now.Site.Prometheus == "" || candidate == nil {
+		return e // blocks without metrics show no zones, and what somebody else will render is not known
 	}
-	before := forwarded(old)
-	e.Zones = zonesOf(want)
-	after := e.Zones
-	if candidate != nil {
-		after = slices.Concat(after, forwardedBy(candidate.Corefile, candidate.Process))
-	}
-	e.Gone = minus(before, after)
-	e.Telling = len(minus(e.Zones, before)) > 0 || len(e.Gone) > 0
+	before := shownZones(old.Corefile, old.Process)
+	e.Zones = shownZones(candidate.Corefile, candidate.Process)
+	e.Gone = minus(before, e.Zones)
+	e.Telling = len(e.Gone) > 0 || len(minus(e.Zones, before)) > 0
 	return e
 }
 
@@ -91,10 +105,8 @@ func predict(c *dialect.Candidate) string {
 	return algorithm + ":" + sum
 }
 
-func forwarded(s dialect.Server) []string { return forwardedBy(s.Corefile, s.Process) }
-
-// forwardedBy are the zones with a forward plugin beside a prometheus plugin, as the metrics write them.
-func forwardedBy(src []byte, p corefile.Process) []string {
+// shownZones are the zones that the metrics show with a forward plugin: of each block with a prometheus plugin the first.
+func shownZones(src []byte, p corefile.Process) []string {
 	if src == nil {
 		return nil
 	}
@@ -104,11 +116,8 @@ func forwardedBy(src []byte, p corefile.Process) []string {
 	}
 	var zones []string
 	for _, b := range file.Blocks() {
-		if !slices.Contains(b.Plugins, "forward") || !slices.Contains(b.Plugins, "prometheus") {
-			continue
-		}
-		for _, k := range b.Keys {
-			zones = append(zones, canonicalZone(k.Zone))
+		if len(b.Keys) > 0 && slices.Contains(b.Plugins, "forward") && slices.Contains(b.Plugins, "prometheus") {
+			zones = append(zones, canonicalZone(b.Keys[0].Zone))
 		}
 	}
 	slices.Sort(zones)

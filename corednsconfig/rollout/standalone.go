@@ -19,7 +19,6 @@ import (
 // of loopback, with fixed answers in place of the kubernetes plugin, and without plugins that open ports of their own. It
 // puts the trial's files below dir, which must exist.
 func standalone(dir string, t trial, port int) ([]byte, error) {
-	var main string
 	for name, content := range filesOf(t) {
 		at := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
@@ -28,10 +27,8 @@ func standalone(dir string, t trial, port int) ([]byte, error) {
 		if err := os.WriteFile(at, relocate(dir, content, t.Process.Env), 0o600); err != nil {
 			return nil, err
 		}
-		if bytes.Equal(content, t.Corefile) && !inImports(t, name) {
-			main = at
-		}
 	}
+	main := filepath.Join(dir, filepath.FromSlash(t.path()))
 	text, err := os.ReadFile(main)
 	if err != nil {
 		return nil, err
@@ -54,11 +51,6 @@ func standalone(dir string, t trial, port int) ([]byte, error) {
 		b.WriteString("}\n")
 	}
 	return []byte(b.String()), nil
-}
-
-func inImports(t trial, name string) bool {
-	_, ok := t.Process.Imports[name]
-	return ok
 }
 
 func portOfTrial(t trial) int {

@@ -1,11 +1,13 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +21,7 @@ const trialLabel = "corednsconfig.spokedns.io/trial"
 // trialPod is a pod that runs a configuration as the cluster's DNS would: its image, its arguments, its service account,
 // its mounts, and our files in place of those that come from ConfigMaps. The ConfigMap holds them; its owner is to be
 // the pod.
-func trialPod(s dialect.Server, configMaps []corev1.ConfigMap, t trial, name string) (*corev1.Pod, *corev1.ConfigMap, error) {
+func trialPod(s dialect.Server, configMaps []corev1.ConfigMap, t trial, name string, lifetime time.Duration) (*corev1.Pod, *corev1.ConfigMap, error) {
 	i := slices.IndexFunc(s.Template.Containers, func(c corev1.Container) bool { return c.Name == s.Container })
 	if i < 0 {
 		return nil, nil, fmt.Errorf("no container %q in the pods of cluster DNS", s.Container)
@@ -34,7 +36,7 @@ func trialPod(s dialect.Server, configMaps []corev1.ConfigMap, t trial, name str
 		Data:       map[string]string{}, BinaryData: map[string][]byte{},
 	}
 	volumes := trialVolumes(s.Template.Volumes, c, configMaps, s.Namespace, filesOf(t), files)
-	seconds, grace := int64(2*trialDeadline.Seconds()), int64(0)
+	seconds, grace := max(int64(lifetime.Seconds()), 1), int64(0)
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name, Labels: labels},
 		Spec: corev1.PodSpec{
@@ -56,13 +58,12 @@ func filesOf(t trial) map[string][]byte {
 	if files == nil {
 		files = map[string][]byte{}
 	}
-	at := t.Process.Path
-	if at == "" {
-		at = "/etc/coredns/Corefile"
-	}
-	files[at] = t.Corefile
+	files[t.path()] = t.Corefile
 	return files
 }
+
+// path is where CoreDNS reads its Corefile.
+func (t trial) path() string { return cmp.Or(t.Process.Path, "/etc/coredns/Corefile") }
 
 // trialVolumes are the volumes a container mounts, with what comes from known ConfigMaps taken from ours, into which it is
 // put.

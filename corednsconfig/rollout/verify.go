@@ -134,7 +134,7 @@ func (v *visit) follow(ctx context.Context, f following) error {
 		if undone, err := v.undoneMeanwhile(ctx, f); err != nil || undone {
 			return err
 		}
-		all := servers(v.d, f.old, v.change, v.wish.Forwards, f.written)
+		all := servers(v.d, f.old, v.change, sinceWritten(f.written))
 		v.report.Hash = all[0].expect.Hash
 		s, err := v.survey(ctx, all)
 		if ctx.Err() != nil {

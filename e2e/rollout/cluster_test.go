@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
@@ -30,6 +30,7 @@ const baseDomain = "openmcp.cluster"
 type house struct {
 	*cluster.Cluster
 	api      kubernetes.Interface
+	rights   *rest.Config // of an account with the documented rights
 	upstream *upstream
 	lookups  string // path of the program
 }
@@ -42,6 +43,7 @@ func newHouse(t *testing.T) *house {
 	if h.api, err = kubernetes.NewForConfig(h.Config); err != nil {
 		t.Fatal(err)
 	}
+	h.rights = h.account(t)
 	// The node's resolver, so that other names are refused at once.
 	startUpstream(t, netip.AddrPortFrom(h.HostIP, 53), nil)
 	h.upstream = startUpstream(t, netip.AddrPortFrom(h.HostIP, 10053), map[string]string{"app.w1." + baseDomain: "172.18.201.1"})
@@ -51,7 +53,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) cluster() rollout.Cluster { return rollout.Cluster{Name: h.Name, Config: h.Config} }
+func (h *house) cluster() rollout.Cluster { return rollout.Cluster{Name: h.Name, Config: h.rights} }
 
 func (h *house) wish() rollout.Wish {
 	return rollout.Wish{
@@ -216,15 +218,6 @@ func want(t *testing.T, r rollout.Report, conditions map[string]string) {
 	if t.Failed() {
 		t.Log(show(r))
 	}
-}
-
-func pods(t *testing.T, h *house) []corev1.Pod {
-	t.Helper()
-	list, err := h.api.CoreV1().Pods("kube-system").List(t.Context(), metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list.Items
 }
 
 // TestCluster rolls out to a cluster with two replicas of CoreDNS and the stock reload interval.
