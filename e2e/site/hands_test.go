@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/spokedns/spokedns/e2e/stack"
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
@@ -203,7 +202,7 @@ func TestTheConfigMapIsDeleted(t *testing.T) {
 			return err
 		}
 		for i := range events.Items {
-			if e := &events.Items[i]; strings.Contains(e.Note, third.String()) && e.Regarding.UID == types.UID(uid) {
+			if e := &events.Items[i]; strings.Contains(e.Note, third.String()) && e.Regarding.UID == uid {
 				return nil
 			}
 		}
