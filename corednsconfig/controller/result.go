@@ -139,8 +139,9 @@ func stateOf(r rollout.Report) v1alpha1.State {
 
 // gone says whether, by a report, nothing of what was to be taken out is left; altered text is no longer ours.
 func gone(r rollout.Report) bool {
-	return r.RolledBack == "" && r.Condition(rollout.Validated).Status != metav1.ConditionFalse &&
-		r.Condition(rollout.Applied).Status != metav1.ConditionFalse && !r.Is(rollout.Conflict)
+	applied := r.Condition(rollout.Applied)
+	return r.RolledBack == "" && r.Condition(rollout.Validated).Status != metav1.ConditionFalse && !r.Is(rollout.Conflict) &&
+		(applied.Status != metav1.ConditionFalse || applied.Reason == rollout.Removed)
 }
 
 // report copies a report into a record.

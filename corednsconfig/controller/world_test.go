@@ -377,7 +377,13 @@ func (w *world) Remove(ctx context.Context, c rollout.Cluster) (rollout.Report, 
 	w.mu.Lock()
 	s.has = nil
 	w.mu.Unlock()
-	return report("++++??--", ""), nil
+	gone := report("++?-+---", "")
+	for i := range gone.Conditions {
+		if gone.Conditions[i].Type == rollout.Applied {
+			gone.Conditions[i].Reason = rollout.Removed
+		}
+	}
+	return gone, nil
 }
 
 // recorder keeps Events.

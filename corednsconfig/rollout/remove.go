@@ -33,10 +33,10 @@ func (v *visit) remove(ctx context.Context) error {
 		return err
 	}
 	if !v.report.Changed {
-		v.report.no(Applied, "Removed", "nothing of ours is there")
+		v.report.no(Applied, Removed, "nothing of ours is there")
 		return v.forget(ctx)
 	}
-	v.report.no(Applied, "Removed", "what was ours is taken out")
+	v.report.no(Applied, Removed, "what was ours is taken out")
 	v.notify(EventWritten, "forwards taken out")
 	if err := v.follow(ctx, following{old: old, written: time.Now(), removal: true}); err != nil {
 		return err

@@ -148,5 +148,8 @@ type Plan struct {
 	Warnings []string
 }
 
+// Removed is the reason of Applied, whose status is False then, when nothing of ours is in the cluster any more.
+const Removed = "Removed"
+
 // SecretName is the Secret, in the namespace of the cluster's DNS, that remembers what was there before us.
 const SecretName = "spokedns-corednsconfig"
