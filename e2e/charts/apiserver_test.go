@@ -131,6 +131,10 @@ func pods(r release) (out []*corev1.Pod) {
 		add(o.Name, o.Namespace, o.Spec.Template)
 	}
 	for _, o := range all[appsv1.StatefulSet](r, "StatefulSet") {
+		for _, claim := range o.Spec.VolumeClaimTemplates { // as its controller does
+			source := corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name}}
+			o.Spec.Template.Spec.Volumes = append(o.Spec.Template.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: source})
+		}
 		add(o.Name, o.Namespace, o.Spec.Template)
 	}
 	for _, o := range all[batchv1.Job](r, "Job") {
