@@ -29,10 +29,10 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes)
+demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes; FLEET=1: two clusters)
 	$(call say,the demo)
 	@cd e2e && go build -o ../bin/demo ./demo
-	@exec bin/demo $(if $(WAN),-wan) $(if $(ONCE),-once)
+	@exec bin/demo $(if $(WAN),-wan) $(if $(FLEET),-fleet) $(if $(ONCE),-once)
 
 .PHONY: test
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything

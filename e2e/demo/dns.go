@@ -19,7 +19,7 @@ func (d dnsService) port() string { return d.addr[strings.LastIndex(d.addr, ":")
 
 const zone = "example.org"
 
-func (l *landscape) startPublic(ctx context.Context) error {
+func (l *spoke) startPublic(ctx context.Context) error {
 	n, err := l.Named(ctx, stack.NamedConfig{Zones: []string{zone}})
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (l *landscape) startPublic(ctx context.Context) error {
 	return nil
 }
 
-func (l *landscape) startInternal(ctx context.Context) error {
+func (l *spoke) startInternal(ctx context.Context) error {
 	e, err := l.Etcd(ctx, stack.EtcdConfig{})
 	if err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Command demo owns a newcomer's first five minutes: it starts a small hub-and-spoke landscape on
 // loopback, deploys a few samples, shows who is answered what, and leaves everything running to be
 // tried. With -once it ends after the table, successfully only if every answer is right. With -wan it shows
-// a site whose address changes instead.
+// a site whose address changes instead, with -fleet two clusters that resolve each other's names.
 package main
 
 import (
@@ -17,11 +17,15 @@ import (
 func main() {
 	once := flag.Bool("once", os.Getenv("ONCE") != "", "end after the table; the exit status says whether every answer is right")
 	wan := flag.Bool("wan", os.Getenv("WAN") != "", "show a site whose address changes")
+	fleet := flag.Bool("fleet", os.Getenv("FLEET") != "", "show two clusters that resolve each other's names")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	begin := hubAndSpoke
-	if *wan {
+	switch {
+	case *wan:
 		begin = changingSite
+	case *fleet:
+		begin = twoClusters
 	}
 	err := run(ctx, newScreen(os.Stdout), *once, begin)
 	interrupted := ctx.Err() != nil

@@ -60,9 +60,9 @@ targets:
 externalDNS: {txtOwnerID: demo, txtPrefix: "_owner-%%{record_type}.", txtWildcardReplacement: any}
 `
 
-// wanSite is a site whose address changes: the landscape, and who finds the address out.
+// wanSite is a site whose address changes: its cluster and DNS, and who finds the address out.
 type wanSite struct {
-	*landscape
+	*spoke
 	internet   *stack.Site
 	controller *stack.IPController
 	client     kubernetes.Interface
@@ -70,11 +70,11 @@ type wanSite struct {
 
 // changingSite is the scene of a site whose address changes.
 func changingSite(dir string) (string, scene) {
-	return "a site whose address changes, found by quorum, in DNS at once", &wanSite{landscape: newLandscape(dir)}
+	return "a site whose address changes, found by quorum, in DNS at once", &wanSite{spoke: newSpoke(dir)}
 }
 
 func (w *wanSite) Close() {
-	w.landscape.Close()
+	w.spoke.Close()
 	if w.internet != nil {
 		w.internet.Close()
 	}

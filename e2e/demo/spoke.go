@@ -15,9 +15,9 @@ import (
 //go:embed samples.yaml
 var samples string
 
-// landscape is everything the demo runs: a spoke's API server, the two DNS services, and between them
+// spoke is everything the demo runs: a spoke's API server, the two DNS services, and between them
 // external-dns with our webhook.
-type landscape struct {
+type spoke struct {
 	*stack.Stack
 	api              *stack.APIServer
 	program          string
@@ -30,17 +30,17 @@ type landscape struct {
 
 // hubAndSpoke is the main job.
 func hubAndSpoke(dir string) (string, scene) {
-	return "one external-dns, one webhook, two audiences", newLandscape(dir)
+	return "one external-dns, one webhook, two audiences", newSpoke(dir)
 }
 
-func newLandscape(dir string) *landscape {
-	return &landscape{Stack: stack.New(dir), broken: make(chan error, 1)}
+func newSpoke(dir string) *spoke {
+	return &spoke{Stack: stack.New(dir), broken: make(chan error, 1)}
 }
 
-func (l *landscape) ended() <-chan error { return l.broken }
+func (l *spoke) ended() <-chan error { return l.broken }
 
 // start brings everything up, one visible step after the other.
-func (l *landscape) start(ctx context.Context, out *screen) error {
+func (l *spoke) start(ctx context.Context, out *screen) error {
 	err := out.steps(ctx, []step{
 		{"build the webhook from this checkout", l.build},
 		{"kube-apiserver with RBAC: the spoke's cluster", l.startCluster},
@@ -57,12 +57,12 @@ func (l *landscape) start(ctx context.Context, out *screen) error {
 	return nil
 }
 
-func (l *landscape) build(ctx context.Context) (err error) {
+func (l *spoke) build(ctx context.Context) (err error) {
 	l.program, err = stack.BuildWebhook(ctx, l.Dir)
 	return err
 }
 
-func (l *landscape) startCluster(ctx context.Context) (err error) {
+func (l *spoke) startCluster(ctx context.Context) (err error) {
 	if l.api, err = l.APIServer(ctx, stack.APIServerConfig{}); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (l *landscape) startCluster(ctx context.Context) (err error) {
 	return l.api.ApplyCRDs(ctx, gatewayAPI)
 }
 
-func (l *landscape) startWebhook(ctx context.Context) (err error) {
+func (l *spoke) startWebhook(ctx context.Context) (err error) {
 	identity, err := l.api.WebhookIdentity(ctx)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (l *landscape) startWebhook(ctx context.Context) (err error) {
 	return err
 }
 
-func (l *landscape) startExternalDNS(ctx context.Context) (err error) {
+func (l *spoke) startExternalDNS(ctx context.Context) (err error) {
 	identity, err := l.api.ExternalDNSIdentity(ctx)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (l *landscape) startExternalDNS(ctx context.Context) (err error) {
 }
 
 // watch reports the first part that ends while the demo runs.
-func (l *landscape) watch(ctx context.Context) {
+func (l *spoke) watch(ctx context.Context) {
 	for _, p := range append(l.parts, l.api.Part, l.webhook.Part, l.dns.Part) {
 		go func() {
 			select {
@@ -114,7 +114,7 @@ func (l *landscape) watch(ctx context.Context) {
 }
 
 // play tells the story and shows the answers.
-func (l *landscape) play(ctx context.Context, out *screen) (bool, error) {
+func (l *spoke) play(ctx context.Context, out *screen) (bool, error) {
 	rows, err := l.tell(ctx, out)
 	if err != nil {
 		return false, err
@@ -131,7 +131,7 @@ type row struct {
 }
 
 // tell deploys the samples and waits for the answers.
-func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
+func (l *spoke) tell(ctx context.Context, out *screen) ([]row, error) {
 	lines := story()
 	var rows []row
 	err := out.step("apply the samples: 2 Ingresses, Gateway, HTTPRoute, Service", func() error {
@@ -163,7 +163,7 @@ func (l *landscape) tell(ctx context.Context, out *screen) ([]row, error) {
 }
 
 // ask asks both servers about every line.
-func (l *landscape) ask(ctx context.Context, lines []line) ([]row, error) {
+func (l *spoke) ask(ctx context.Context, lines []line) ([]row, error) {
 	var rows []row
 	for _, line := range lines {
 		public, err := stack.Query(ctx, l.public.addr, line.host, line.typ)
@@ -181,7 +181,7 @@ func (l *landscape) ask(ctx context.Context, lines []line) ([]row, error) {
 }
 
 // invite says how to go on.
-func (l *landscape) invite(out *screen) {
+func (l *spoke) invite(out *screen) {
 	kubeconfig, _ := filepath.Abs(l.api.Kubeconfig)
 	out.printf("  Everything stays up until Ctrl-C. Publish something of your own, then ask the world for it:\n\n")
 	out.printf("    %s\n", out.bold(fmt.Sprintf("kubectl --kubeconfig=%s create ingress hello --class=nginx --rule='hello.example.org/*=hello:80'", kubeconfig)))
