@@ -79,7 +79,8 @@ func (s standing) see(m sample, want expectation) standing {
 	}
 	previous := s.last
 	s.last = m
-	if m.Crashing && m.Restarts > previous.Restarts || m.Crashing && s.State == rejected {
+	since := previous.Pod != "" && m.Restarts > previous.Restarts || m.Restarts > 0 && m.Created.After(want.Written)
+	if m.Crashing && (since || s.State == rejected) {
 		s.State, s.hits = rejected, 0
 		return s
 	}
