@@ -29,7 +29,7 @@ import (
 	"github.com/spokedns/spokedns/e2e/stack"
 )
 
-// server is a real API server whose namespaces admit restricted pods only.
+// server is a real API server that knows DNSForwardings and whose namespaces admit restricted pods only.
 type server struct {
 	*testing.T
 	api    *stack.APIServer
@@ -41,6 +41,9 @@ func startServer(t *testing.T) server {
 	t.Helper()
 	api, err := stack.ForTest(t).APIServer(t.Context(), stack.APIServerConfig{})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ApplyCRDs(t.Context(), filepath.Join(stack.Root(), "charts", "corednsconfig", "crds", "dnsforwardings.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	s := server{T: t, api: api}

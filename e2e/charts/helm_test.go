@@ -61,7 +61,7 @@ func helm(t *testing.T, args ...string) (string, error) {
 // manifest renders a chart as release "edge" with the values of a file.
 func manifest(t *testing.T, dir, values string, args ...string) (string, error) {
 	t.Helper()
-	args = append([]string{"template", "edge", dir, "--namespace", namespace, "--kube-version", "v1.36.0"}, args...)
+	args = append([]string{"template", "edge", dir, "--namespace", namespace, "--kube-version", "v1.36.0", "--include-crds"}, args...)
 	if values != "" {
 		args = append(args, "--values", values)
 	}

@@ -1,9 +1,11 @@
 // Command generate owns no content: it writes anew what follows from the values.yaml of every chart, its schema and
-// the table of its README. Run it in e2e: go run ./charts/generate
+// the table of its README, and what the chart of corednsconfig takes from the program. Run it in e2e: go run ./charts/generate
 package main
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/spokedns/spokedns/e2e/charts/chartdoc"
@@ -22,15 +24,20 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	files, err := chartdoc.Forwarding(context.Background(), stack.Root())
+	if err != nil {
+		return err
+	}
 	for _, dir := range charts {
-		files, err := chartdoc.Generated(dir)
+		generated, err := chartdoc.Generated(dir)
 		if err != nil {
 			return err
 		}
-		for path, content := range files {
-			if err := os.WriteFile(path, []byte(content), 0o644); err != nil { //nolint:gosec // a file of the checkout
-				return err
-			}
+		maps.Copy(files, generated)
+	}
+	for path, content := range files {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil { //nolint:gosec // a file of the checkout
+			return err
 		}
 	}
 	return nil
