@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -226,6 +228,7 @@ func TestCluster(t *testing.T) {
 	t.Run("a good edit and its removal go unnoticed", h.goodEdit)
 	t.Run("the load gate refuses", h.loadGateRefuses)
 	t.Run("takes back", h.rollsBack)
+	t.Run("a key of our own where the Corefile imports one", h.customKey)
 }
 
 func (h *house) goodEdit(t *testing.T) {
@@ -267,5 +270,47 @@ func (h *house) goodEdit(t *testing.T) {
 	}
 	if got := h.corefile(t); got != original {
 		t.Errorf("the original is not back:\n%s", got)
+	}
+}
+
+// customKey is a cluster whose owner keeps the Corefile and imports what others add.
+func (h *house) customKey(t *testing.T) {
+	h.setCorefile(t, strings.Replace(h.corefile(t), "    reload\n", "    reload 5s 1s\n", 1)+"import /etc/coredns/custom/*.server\n")
+	original := h.corefile(t)
+	patch := `{"spec":{"template":{"spec":{
+		"volumes":[{"name":"custom","configMap":{"name":"coredns-custom","optional":true}}],
+		"containers":[{"name":"coredns","volumeMounts":[{"name":"custom","mountPath":"/etc/coredns/custom","readOnly":true}]}]}}}}`
+	if _, err := h.Kubectl(t.Context(), "", "--namespace", "kube-system", "patch", "deployment", "coredns", "--patch", patch); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.settles(t); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, rollout.Options{Notify: onWritten(h.hurry)})
+	asking := h.ask(t)
+	r, err := e.Apply(t.Context(), h.cluster(), h.wish())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, show(r))
+	}
+	t.Log(show(r))
+	want(t, r, map[string]string{
+		rollout.Supported: "True/custom-configmap", rollout.Validated: "True/LoadGate", rollout.Applied: "True",
+		rollout.Loaded: "True", rollout.Resolving: "True", rollout.Conflict: "False", rollout.Degraded: "False",
+	})
+	if h.corefile(t) != original {
+		t.Error("the owner's Corefile was touched")
+	}
+	if r, err = e.Remove(t.Context(), h.cluster()); err != nil {
+		t.Fatalf("%v\n%s", err, show(r))
+	}
+	want(t, r, map[string]string{rollout.Applied: "False/Removed", rollout.Loaded: "True", rollout.Degraded: "False"})
+	asked, failed, worst := asking.stop()
+	t.Logf("%d lookups, %d failed, slowest %s", asked, len(failed), worst)
+	if len(failed) > 0 {
+		t.Errorf("lookups failed: %v", failed)
+	}
+	cm, err := h.api.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "coredns-custom", metav1.GetOptions{})
+	if err == nil && len(cm.Data) > 0 || err != nil && !apierrors.IsNotFound(err) {
+		t.Errorf("left behind: %v, %v", cm.Data, err)
 	}
 }

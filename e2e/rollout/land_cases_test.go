@@ -87,7 +87,7 @@ func (l *land) startedAgain(t *testing.T) {
 	l.end() // a crash: the same pod, another process, and no reload since
 	err := stack.Eventually(t.Context(), 30*time.Second, func(ctx context.Context) error {
 		r, err := e.Check(ctx, l.cluster(), l.wish())
-		if err == nil && !(r.Is(rollout.Loaded) && r.Is(rollout.Resolving)) {
+		if err == nil && (!r.Is(rollout.Loaded) || !r.Is(rollout.Resolving)) {
 			err = errors.New(show(r))
 		}
 		return err
@@ -130,7 +130,7 @@ func (l *land) migrated(t *testing.T) {
 	}
 	err = stack.Eventually(t.Context(), 30*time.Second, func(ctx context.Context) error {
 		r, err := e.Check(ctx, l.cluster(), l.wish())
-		if err == nil && !(r.Is(rollout.Loaded) && r.Is(rollout.Resolving)) {
+		if err == nil && (!r.Is(rollout.Loaded) || !r.Is(rollout.Resolving)) {
 			err = errors.New(show(r))
 		}
 		return err

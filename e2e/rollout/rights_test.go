@@ -25,6 +25,7 @@ func (h *house) account(t *testing.T) *rest.Config {
 		t.Fatal(err)
 	}
 	rights := append(dialect.ReadRights(), dialect.WriteRights(dialect.Corefile, false)...)
+	rights = append(rights, dialect.WriteRights(dialect.CustomConfigMap, false)...)
 	rights = append(rights, dialect.Right{Namespace: "kube-system", Rules: rollout.Rules()})
 	for i, right := range rights {
 		meta := metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", name, i), Namespace: right.Namespace}
