@@ -161,6 +161,9 @@ func (v *visit) baseline(ctx context.Context) (survey, bool, error) {
 			why = p.Why
 		}
 	}
+	if len(v.d.Cluster.Site.Bind) > 0 {
+		why += fmt.Sprintf(" (it is bound to %s, and asked at the loopback address of its pod)", strings.Join(v.d.Cluster.Site.Bind, " "))
+	}
 	v.report.yes(Degraded, "ClusterDNSBroken", "the cluster's own names do not resolve, before anything was written: %s", why)
 	v.report.no(Applied, "ClusterDNSBroken", "nothing is written while the cluster's own names do not resolve: %s", why)
 	v.notify(EventRefused, "the cluster's own names do not resolve as it is: %s", why)

@@ -65,7 +65,7 @@ func (v *visit) names(s survey) {
 	case len(problems) > 0:
 		v.report.yes(Degraded, "ReplicaBroken", "the cluster's own names do not resolve everywhere: %s", strings.Join(problems, "; "))
 	case !answered:
-		v.report.unknown(Degraded, "Unobservable", "no replica could be asked for the cluster's own names")
+		v.report.unknown(Degraded, unobservable, "no replica could be asked for the cluster's own names")
 	default:
 		v.report.no(Degraded, "None", "the cluster's own names resolve")
 	}
@@ -100,6 +100,6 @@ func (v *visit) loadedNow(s survey) {
 	case counts[waiting] > 0:
 		v.report.no(Loaded, "Waiting", "%d of %d replicas run it; not: %s", counts[loaded], len(s.Replicas), strings.Join(missing, ", "))
 	default:
-		v.report.unknown(Loaded, "Unobservable", "%d of %d replicas are seen to run it", counts[loaded], len(s.Replicas))
+		v.report.unknown(Loaded, unobservable, "%d of %d replicas are seen to run it", counts[loaded], len(s.Replicas))
 	}
 }

@@ -227,3 +227,47 @@ func TestRevertedBeforeItIsLoaded(t *testing.T) {
 		}
 	})
 }
+
+// A CoreDNS without metrics tells by its answers.
+func TestWithoutMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		bare := strings.Replace(worldCorefile, "    prometheus :9153\n", "", 1)
+		w.edit(bare)
+		w.loaded, w.read, w.seen = bare, bare, bare
+		e := w.engine(Options{})
+		r, err := e.Apply(t.Context(), w.cluster(), w.wish())
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectConditions(t, r, map[string]string{Applied: "True", Loaded: "True/Answering", Resolving: "True", Degraded: "False"})
+		if r.Converged < w.lag || r.Converged > w.lag+3*roundEvery {
+			t.Errorf("converged after %s, loaded after %s", r.Converged, w.lag)
+		}
+		start := time.Now()
+		if r, err = e.Apply(t.Context(), w.cluster(), w.wish()); err != nil || r.Changed || time.Since(start) > time.Second {
+			t.Errorf("the second Apply: %v, after %s", err, time.Since(start))
+		}
+		expectConditions(t, r, map[string]string{Loaded: "True/Answering"})
+		if _, err = e.Remove(t.Context(), w.cluster()); err != nil || w.text() != bare {
+			t.Errorf("Remove: %v\n%s", err, w.text())
+		}
+	})
+}
+
+// An Apply long after one that was cut off neither takes back what has been loaded since nor leaves it unverified.
+func TestTakenUpLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := w.engine(Options{Notify: func(string, Event) { cancel() }}).Apply(ctx, w.cluster(), w.wish()); err == nil {
+			t.Fatal("it was not cut off")
+		}
+		time.Sleep(time.Hour)
+		r, err := w.engine(Options{}).Apply(t.Context(), w.cluster(), w.wish())
+		if err != nil || r.Changed {
+			t.Fatalf("changed %t, %v", r.Changed, err)
+		}
+		expectConditions(t, r, map[string]string{Applied: "True", Loaded: "True", Resolving: "True", Degraded: "False"})
+	})
+}

@@ -73,7 +73,7 @@ func (c course) step(s survey, expect map[string]expectation, l limits) (course,
 		return next, takeBack, fmt.Sprintf("pod %s does not load it", refused)
 	}
 	counts := next.counts()
-	late := s.At.Sub(c.Written) >= l.Converge
+	late := s.At.Sub(c.Written) >= l.Converge && !next.wavering()
 	switch {
 	case len(s.Samples) > 0 && counts[waiting] == 0 && counts[unseen] == 0 && len(l.Pending) == 0:
 		if next.LoadedAt.IsZero() {
@@ -95,6 +95,23 @@ func (c course) step(s survey, expect map[string]expectation, l limits) (course,
 		return next, giveUp, fmt.Sprintf("not seen on %s within %s", strings.Join(next.missing(), ", "), l.Converge)
 	}
 	return next, goOn, ""
+}
+
+// wavering: a replica shows the candidate, and has to show it once more. A roll-out that is taken up long after the
+// write begins like this.
+func (c course) wavering() bool {
+	for _, s := range c.Stands {
+		if s.State == waiting && s.hits > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// dim: nothing speaks against the candidate, and some replicas show nothing that would tell.
+func (c course) dim() bool {
+	counts := c.counts()
+	return counts[unseen] > 0 && counts[waiting] == 0 && len(c.Names.failed) == 0
 }
 
 func (c course) counts() map[state]int {
@@ -159,8 +176,15 @@ func (v *visit) follow(ctx context.Context, f following) error {
 		case takeBack:
 			return v.rollBack(ctx, c, why)
 		case giveUp:
+			if c.dim() && !f.removal && len(v.pending(ctx)) == 0 {
+				return v.finish(ctx, f, c, s) // no look will ever tell more
+			}
 			return v.resolve(ctx, s)
 		case goOn:
+			if c.dim() && !f.removal && len(v.pending(ctx)) == 0 && v.answersAll(ctx, s) {
+				c.LoadedAt = s.At
+				return v.finish(ctx, f, c, s)
+			}
 		}
 		if pause(ctx, roundEvery) != nil {
 			return v.interrupted(ctx)
@@ -188,8 +212,10 @@ func (v *visit) interrupted(ctx context.Context) error {
 }
 
 func (v *visit) finish(ctx context.Context, f following, c course, s survey) error {
-	v.report.Converged = c.LoadedAt.Sub(f.written)
-	v.notify(EventLoaded, "loaded by %d replicas after %s", len(c.Stands), v.report.Converged.Round(time.Millisecond))
+	if !c.LoadedAt.IsZero() {
+		v.report.Converged = c.LoadedAt.Sub(f.written)
+		v.notify(EventLoaded, "loaded by %d replicas after %s", len(c.Stands), v.report.Converged.Round(time.Millisecond))
+	}
 	if f.removal {
 		v.report.no(Resolving, "Removed", "nothing is forwarded")
 		return nil
@@ -222,8 +248,8 @@ func (v *visit) reportLoaded(c course, s survey, what outcome, why string) {
 		v.report.yes(Loaded, "Loaded", "%d of %d replicas run it", counts[loaded], len(s.Samples))
 	case what == giveUp && !v.d.Cluster.Reload.Watched:
 		v.report.no(Loaded, "RestartNeeded", "%s", why)
-	case what == giveUp && counts[waiting] == 0:
-		v.report.unknown(Loaded, "Unobservable", "%s", why)
+	case counts[waiting] == 0 && counts[unseen] > 0:
+		v.report.unknown(Loaded, unobservable, "%d of %d replicas are seen to run it", counts[loaded], len(s.Samples))
 	case what == giveUp:
 		v.report.no(Loaded, "Timeout", "%s", why)
 	case what == takeBack:

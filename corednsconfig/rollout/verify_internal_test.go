@@ -37,6 +37,8 @@ func TestCourse(t *testing.T) {
 		"stumbles":                     {watched, []survey{look(0, "old", 0, true), look(2*s, "new", 0, false), look(4*s, "new", 0, false), look(6*s, "new", 0, true)}, goOn},
 		"never loads, nobody tried it": {watched, []survey{look(0, "old", 0, true), look(150*s, "old", 0, true)}, takeBack},
 		"never loads, though it can":   {tested, []survey{look(0, "old", 0, true), look(150*s, "old", 0, true)}, giveUp},
+		"is taken up late":             {watched, []survey{look(200*s, "new", 0, true)}, goOn},
+		"is taken up late, and loaded": {watched, []survey{look(200*s, "new", 0, true), look(202*s, "new", 0, true), look(204*s, "new", 0, true), look(206*s, "new", 0, true)}, finished},
 		"is rendered by another":       {pending, []survey{look(0, "old", 0, true), look(20*s, "new", 0, true), look(22*s, "new", 0, true)}, goOn},
 		"is not rendered":              {pending, []survey{look(0, "old", 0, true), look(150*s, "old", 0, true)}, giveUp},
 		"needs a restart":              {limits{Converge: 150 * s, Tested: true}, []survey{look(0, "old", 0, true), look(16*s, "old", 0, true)}, giveUp},
