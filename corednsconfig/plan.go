@@ -63,6 +63,9 @@ func show(w io.Writer, plan rollout.Plan) error {
 		c := plan.Condition(condition)
 		fmt.Fprintf(w, "# %s %s: %s\n", strings.ToLower(c.Type), c.Status, strings.ReplaceAll(c.Message, "\n", "\n#   "))
 	}
+	for _, warning := range plan.Warnings {
+		fmt.Fprintf(w, "# warning: %s\n", strings.ReplaceAll(warning, "\n", "\n#   "))
+	}
 	if plan.Diff == "" {
 		fmt.Fprintln(w, "# nothing would change")
 		return nil

@@ -41,6 +41,7 @@ type runCommand struct {
 	Annotation string        `default:"dns.openmcp.cloud/base-domain" group:"Clusters" help:"Annotation that a Cluster object gets with the base domain, once its cluster resolves it."`
 	Discover   time.Duration `default:"30s" group:"Clusters" help:"Time from one look for clusters to the next."`
 	Resync     time.Duration `default:"10m" group:"Clusters" help:"Time from one look at a cluster to the next, when nothing calls for one earlier."`
+	Drift      time.Duration `default:"1m" group:"Clusters" help:"Time from one glance at what was written in a cluster to the next."`
 	Parallel   int           `default:"50" group:"Clusters" help:"Clusters worked on at a time."`
 	Call       time.Duration `default:"10s" group:"Clusters" help:"Longest time for one request to a cluster."`
 	Converge   time.Duration `default:"150s" group:"Clusters" help:"Longest time for the replicas of a cluster's DNS to load what was written."`
@@ -67,7 +68,7 @@ func (c *runCommand) complete() error {
 		is    time.Duration
 		least time.Duration
 	}{
-		{"--lease-duration", c.LeaseDuration, time.Second}, {"--discover", c.Discover, time.Second}, {"--resync", c.Resync, time.Second},
+		{"--lease-duration", c.LeaseDuration, time.Second}, {"--discover", c.Discover, time.Second}, {"--resync", c.Resync, time.Second}, {"--drift", c.Drift, time.Second},
 		{"--call", c.Call, time.Second}, {"--converge", c.Converge, 10 * time.Second},
 	} {
 		if d.is < d.least {
@@ -160,7 +161,7 @@ func (c *runCommand) wire(m manager.Manager, cfg *rest.Config, registry *prometh
 	works = controller.New(m.GetClient(), controller.Options{
 		Engine: engine, Fleet: clusters, Log: log, Metrics: controller.NewMetrics(registry),
 		Events:   controller.NewEvents(m.GetEventRecorder(program)),
-		Parallel: c.Parallel, Resync: c.Resync, Discover: c.Discover,
+		Parallel: c.Parallel, Resync: c.Resync, Drift: c.Drift, Discover: c.Discover,
 	})
 	return works.SetupWithManager(m)
 }

@@ -41,6 +41,7 @@ type site struct {
 	attempted string            // of the last job, whatever became of it
 	plans     map[string]string // digest of the wish last planned, by DNSForwarding
 	due       time.Time         // when it is looked at again without a reason
+	glance    time.Time         // when it is seen whether anybody has changed what was written
 	failures  int               // in a row
 }
 

@@ -42,6 +42,8 @@ type Options struct {
 	Parallel int
 	// Resync is the time from one look at a cluster to the next. 0: 10 min.
 	Resync time.Duration
+	// Drift is the time from one glance at what was written in a cluster to the next. It takes a few reads. 0: 1 min.
+	Drift time.Duration
 	// Discover is the time from one look for clusters to the next. 0: 30 s.
 	Discover time.Duration
 	// Settle is how long news are collected before they are acted on. 0: 500 ms.
@@ -73,13 +75,14 @@ func New(c client.Client, opts Options) *Controller {
 		}
 	}
 	or(&opts.Resync, 10*time.Minute)
+	or(&opts.Drift, time.Minute)
 	or(&opts.Discover, 30*time.Second)
 	or(&opts.Settle, 500*time.Millisecond)
 	if opts.Parallel == 0 {
 		opts.Parallel = 50
 	}
 	return &Controller{
-		opts: opts, client: c, desk: newDesk(opts.Resync, opts.Events.tell), written: map[types.UID]v1alpha1.DNSForwardingStatus{},
+		opts: opts, client: c, desk: newDesk(opts.Resync, opts.Drift, opts.Events.tell), written: map[types.UID]v1alpha1.DNSForwardingStatus{},
 		queue: workqueue.NewTyped[*job](), news: make(chan event.GenericEvent, 1),
 	}
 }
@@ -127,6 +130,9 @@ func (c *Controller) Work(ctx context.Context) error {
 				start := time.Now()
 				r := j.do(ctx, c.opts.Engine, c.opts.Fleet)
 				c.queue.Done(j)
+				if ctx.Err() != nil {
+					return // cut short by our end, which says nothing about the cluster
+				}
 				c.opts.Metrics.did(r, time.Since(start), time.Now())
 				c.log(r, time.Since(start))
 				c.mu.Lock()

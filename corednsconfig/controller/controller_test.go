@@ -445,3 +445,53 @@ func TestRestartHalted(t *testing.T) {
 		}
 	})
 }
+
+// TestHung: of 200 clusters one hangs, in every call, and the others are done when they would have been without it.
+func TestHung(t *testing.T) {
+	took := func(does string) (d time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, numbered(200)...)
+			w.clusters["kubeconfig/dns/c100"].does = does
+			start := time.Now()
+			w.start(forwarding("landscape", zone))
+			want := "200/200"
+			if does != "" {
+				want = "199/200"
+			}
+			for w.get("landscape").Status.Ready != want && time.Since(start) < time.Hour {
+				time.Sleep(time.Second)
+			}
+			d = time.Since(start)
+			if got := strings.Count(w.holding(), "="); got < 199 {
+				t.Errorf("%d clusters have it after %s", got, d)
+			}
+		})
+		return d
+	}
+	alone, beside := took(""), took("hang")
+	t.Logf("200 clusters, an Apply takes 1 min in each, 50 at a time: %s; beside a hung one: %s", alone, beside)
+	if beside > alone+5*time.Second {
+		t.Errorf("with a hung cluster the others take %s, without %s", beside, alone)
+	}
+}
+
+// TestDrift: what somebody takes out is put in again within a minute or two.
+func TestDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, numbered(3)...)
+		w.start(forwarding("landscape", zone))
+		time.Sleep(9 * time.Minute)
+		w.did()
+		w.mu.Lock()
+		w.clusters["kubeconfig/dns/c002"].has = nil
+		w.mu.Unlock()
+		time.Sleep(61*time.Second + time.Minute + 5*time.Second) // a glance, an Apply, and the controller's pace
+		if diff := cmp.Diff([]string{"apply kubeconfig/dns/c002"}, w.did()); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+		w.want("landscape", "c000=Ready c001=Ready c002=Ready")
+		if got := strings.Count(w.holding(), "="); got != 3 {
+			t.Error(w.holding())
+		}
+	})
+}

@@ -19,11 +19,12 @@ type desk struct {
 	books  map[string]*book
 	sites  map[string]*site
 	resync time.Duration
+	drift  time.Duration
 	tell   func(f *v1alpha1.DNSForwarding, e rollout.Event, cluster string)
 }
 
-func newDesk(resync time.Duration, tell func(*v1alpha1.DNSForwarding, rollout.Event, string)) *desk {
-	return &desk{books: map[string]*book{}, sites: map[string]*site{}, resync: resync, tell: tell}
+func newDesk(resync, drift time.Duration, tell func(*v1alpha1.DNSForwarding, rollout.Event, string)) *desk {
+	return &desk{books: map[string]*book{}, sites: map[string]*site{}, resync: resync, drift: drift, tell: tell}
 }
 
 // aged are the books, the oldest first.
@@ -148,9 +149,9 @@ func (d *desk) orphans(now time.Time) {
 			}
 			if rec.State != v1alpha1.StateOrphaned {
 				rec.State = v1alpha1.StateOrphaned
-				b.set(rec, v1alpha1.Orphaned, metav1.ConditionTrue, "Unreachable",
-					"what was written stays in the cluster: it could not be taken out within "+patience.String())
-				d.tell(b.object, rollout.Event{Reason: orphaned, Message: "revision " + rec.Revision + " stays in the cluster, which could not be reached for " + patience.String()}, id)
+				text := "what was written may be left in the cluster: it could not be taken out within " + patience.String() + "; " + why(rec)
+				b.set(rec, v1alpha1.Orphaned, metav1.ConditionTrue, "NotRemoved", text)
+				d.tell(b.object, rollout.Event{Reason: orphaned, Message: text}, id)
 			}
 			if !b.deleting() && (s == nil || !s.present && !s.uncertain) {
 				delete(b.clusters, id) // nobody will ever come to it again
@@ -177,7 +178,7 @@ func (d *desk) job(s *site, books []*book, now time.Time) *job {
 	j := &job{cluster: s.Cluster, handed: map[string]string{}, looks: map[string]rollout.Wish{}, digests: map[string]string{}}
 	var parts []part
 	var holders []*book
-	fresh := false
+	fresh, calm := false, true
 	for _, b := range books {
 		rec := b.clusters[s.ID]
 		switch {
@@ -187,6 +188,7 @@ func (d *desk) job(s *site, books []*book, now time.Time) *job {
 		default:
 			parts, holders = append(parts, b.part(b.revisions[rec.Revision])), append(holders, b)
 			j.handed[b.name()] = rec.Revision
+			calm = calm && (rec.State == v1alpha1.StateReady || rec.State == v1alpha1.StateUnresolved)
 			fresh = fresh || rec.State == v1alpha1.StateUnderWay || rec.State == v1alpha1.StatePending && rec.Revision == b.newest.Name
 			if j.domain == "" {
 				j.domain = baseDomain(b.object, b.revisions[rec.Revision], s.Cluster)
@@ -200,7 +202,7 @@ func (d *desk) job(s *site, books []*book, now time.Time) *job {
 	j.wish = wish(parts)
 	j.digest = digest(j.wish)
 	d.look(j, s, books, parts, holders)
-	return d.timely(j, s, fresh, now)
+	return d.timely(j, s, fresh, calm, now)
 }
 
 // look adds what is to be planned: every DNSForwarding whose newest rules are not in the cluster.
@@ -221,14 +223,14 @@ func (d *desk) look(j *job, s *site, books []*book, parts []part, holders []*boo
 	}
 }
 
-// timely leaves of a job what is due, and says what kind of a job it is.
-func (d *desk) timely(j *job, s *site, fresh bool, now time.Time) *job {
+// timely leaves of a job what is due, and says what kind of a job it is. Fresh: a DNSForwarding has just been let in;
+// calm: all that were let in are there.
+func (d *desk) timely(j *job, s *site, fresh, calm bool, now time.Time) *job {
 	due := !now.Before(s.due)
 	whole := digest([]any{j.digest, j.leaving, j.digests})
-	if whole == s.attempted && !due {
-		return nil
-	}
+	changed := whole != s.attempted
 	switch {
+	case !changed && !due:
 	case len(j.handed) == 0 && len(j.leaving) > 0:
 		j.kind = remove
 	case len(j.leaving) > 0 || len(j.handed) > 0 && (fresh && j.digest != s.digest):
@@ -236,8 +238,11 @@ func (d *desk) timely(j *job, s *site, fresh bool, now time.Time) *job {
 	case len(j.handed) > 0 && (due || fresh || j.digest != s.digest):
 		j.kind = repair
 	}
+	if j.kind == nothing && calm && len(j.handed) > 0 && j.digest == s.digest && !now.Before(s.glance) {
+		j.kind = glance
+	}
 	for name, digest := range j.digests {
-		if s.plans[name] == digest && !due {
+		if !changed && !due || s.plans[name] == digest && !due {
 			delete(j.looks, name)
 		}
 	}
@@ -285,6 +290,9 @@ func (d *desk) next(now time.Time) time.Duration {
 	for _, s := range d.sites {
 		if !s.busy && s.present && s.Config != nil {
 			least = min(least, s.due.Sub(now))
+			if s.digest != "" {
+				least = min(least, s.glance.Sub(now))
+			}
 		}
 	}
 	return least

@@ -28,7 +28,8 @@ type kind int
 const (
 	nothing kind = iota // but looks
 	apply               // write what is wished
-	repair              // look, and write only if it is not so
+	glance              // see whether it still stands as it was written, and write only if not
+	repair              // look at all of it, the replicas too, and write only if it is not so
 	remove              // take out everything
 )
 
@@ -48,7 +49,7 @@ type job struct {
 // result is what became of a job.
 type result struct {
 	*job
-	report *rollout.Report // nil for kind nothing, and after an error
+	report *rollout.Report // nil: nothing new was found, or an error
 	plans  map[string]rollout.Plan
 	err    error
 }
@@ -101,24 +102,34 @@ func (j *job) change(ctx context.Context, e Engine, f Fleet) (*rollout.Report, e
 		now.BaseDomain = ""
 	}
 	report, err := j.engine(ctx, e)
-	if err != nil {
+	if report == nil || err != nil {
 		return nil, err
 	}
 	if domain != "" && now.BaseDomain != domain && report.Is(rollout.Resolving) && !report.Is(rollout.Degraded) {
 		err = f.Annotate(ctx, now, domain)
 	}
-	return &report, err
+	return report, err
 }
 
-func (j *job) engine(ctx context.Context, e Engine) (rollout.Report, error) {
+// engine calls it. Without a report nothing was found that is worth one.
+func (j *job) engine(ctx context.Context, e Engine) (*rollout.Report, error) {
+	var report rollout.Report
+	var err error
 	switch j.kind {
 	case remove:
-		return e.Remove(ctx, j.target())
+		report, err = e.Remove(ctx, j.target())
+		return &report, err
+	case glance:
+		plan, err := e.Plan(ctx, j.target(), j.wish)
+		if err != nil || !plan.Drifted || plan.RolledBack != "" {
+			return nil, err
+		}
 	case repair:
-		report, err := e.Check(ctx, j.target(), j.wish)
+		report, err = e.Check(ctx, j.target(), j.wish)
 		if err != nil || !report.Drifted || report.RolledBack != "" {
-			return report, err
+			return &report, err
 		}
 	}
-	return e.Apply(ctx, j.target(), j.wish)
+	report, err = e.Apply(ctx, j.target(), j.wish)
+	return &report, err
 }

@@ -55,7 +55,7 @@ func (m *Metrics) did(r result, took time.Duration, now time.Time) {
 	if m == nil {
 		return
 	}
-	m.jobs.WithLabelValues([]string{"look", "apply", "check", "remove"}[r.kind]).Observe(took.Seconds())
+	m.jobs.WithLabelValues([]string{"look", "apply", "glance", "check", "remove"}[r.kind]).Observe(took.Seconds())
 	if r.err != nil {
 		if r.kind == apply || r.kind == remove {
 			m.applies.WithLabelValues("Error").Inc()
@@ -69,7 +69,7 @@ func (m *Metrics) did(r result, took time.Duration, now time.Time) {
 	if r.kind == apply || r.kind == remove || r.report.Changed {
 		m.applies.WithLabelValues(string(state)).Inc()
 	}
-	if r.kind == repair && r.report.Changed {
+	if (r.kind == repair || r.kind == glance) && r.report.Changed {
 		m.drifts.Inc()
 	}
 	m.mu.Lock()

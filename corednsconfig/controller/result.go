@@ -32,11 +32,15 @@ func (d *desk) done(r result, now time.Time) {
 		return
 	}
 	s.busy = false
+	s.glance = now.Add(d.drift)
 	if r.err != nil {
 		s.failures++
 		s.due = now.Add(backoff(firstRetry, s.failures))
 		d.failed(s, r)
 		return
+	}
+	if r.kind == glance && r.report == nil && len(r.plans) == 0 {
+		return // all is as it was
 	}
 	if r.report != nil {
 		s.digest = r.digest
@@ -140,6 +144,11 @@ func stateOf(r rollout.Report) v1alpha1.State {
 // gone says whether, by a report, nothing of what was to be taken out is left; altered text is no longer ours.
 func gone(r rollout.Report) bool {
 	applied := r.Condition(rollout.Applied)
+	for _, condition := range []string{rollout.Detected, rollout.Supported} {
+		if r.Condition(condition).Status == metav1.ConditionFalse {
+			return false // it was not looked at
+		}
+	}
 	return r.RolledBack == "" && r.Condition(rollout.Validated).Status != metav1.ConditionFalse && !r.Is(rollout.Conflict) &&
 		(applied.Status != metav1.ConditionFalse || applied.Reason == rollout.Removed)
 }
@@ -171,7 +180,11 @@ func (b *book) planned(rec *v1alpha1.ClusterStatus, p rollout.Plan) {
 	case no(rollout.Validated):
 		rec.State = v1alpha1.StateRefused
 	case b.planning():
-		rec.State, rec.Diff = v1alpha1.StatePlanned, clip(p.Diff, maxDiff)
+		text := p.Diff
+		for _, warning := range slices.Backward(p.Warnings) {
+			text = "# " + warning + "\n" + text
+		}
+		rec.State, rec.Diff = v1alpha1.StatePlanned, clip(text, maxDiff)
 	default:
 		rec.State = v1alpha1.StatePending
 	}
