@@ -158,25 +158,26 @@ func valuesFile(t *testing.T, text string) string {
 	return path
 }
 
-// cases are the values files of a chart: testdata of ours and, of the umbrella, what it ships.
+// cases are the values that a chart is tried with: testdata of ours, and of the umbrella each scenario it ships, alone
+// and under each overlay, as helm takes several files, with commas between.
 func cases(t *testing.T, chart string) []string {
 	t.Helper()
-	var out []string
-	for _, pattern := range []string{
-		filepath.Join("testdata", chart, "*.yaml"),
-		filepath.Join(stack.Root(), "charts", chart, "examples", "*.yaml"),
-		filepath.Join(stack.Root(), "charts", chart, "values-*.yaml"),
-	} {
-		found, err := filepath.Glob(pattern)
+	find := func(elements ...string) []string {
+		path, err := filepath.Abs(filepath.Join(elements...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range found {
-			path, err := filepath.Abs(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, path)
+		found, err := filepath.Glob(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	out := find("testdata", chart, "*.yaml")
+	for _, example := range find(stack.Root(), "charts", chart, "examples", "*.yaml") {
+		out = append(out, example)
+		for _, overlay := range find(stack.Root(), "charts", chart, "values-*.yaml") {
+			out = append(out, example+","+overlay)
 		}
 	}
 	if len(out) == 0 {
@@ -185,13 +186,22 @@ func cases(t *testing.T, chart string) []string {
 	return out
 }
 
+// caseName is short for values.
+func caseName(values string) string {
+	var names []string
+	for path := range strings.SplitSeq(values, ",") {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+	}
+	return strings.Join(names, "+")
+}
+
 // everyCase calls f for each chart and each of its values files.
 func everyCase(t *testing.T, f func(t *testing.T, chart, dir, values string)) {
 	t.Helper()
 	for _, chart := range chartNames(t) {
 		dir := chartDir(t, chart)
 		for _, values := range cases(t, chart) {
-			t.Run(chart+"/"+strings.TrimSuffix(filepath.Base(values), ".yaml"), func(t *testing.T) { f(t, chart, dir, values) })
+			t.Run(chart+"/"+caseName(values), func(t *testing.T) { f(t, chart, dir, values) })
 		}
 	}
 }

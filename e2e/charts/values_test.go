@@ -111,7 +111,7 @@ func dependency(t *testing.T, dir, path string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return regexp.MustCompile(`(?m)^ *(- )?(name|condition): ` + regexp.QuoteMeta(path) + `$`).Match(text)
+	return regexp.MustCompile(`(?m)^ *(- )?(name|alias|condition): ` + regexp.QuoteMeta(path) + `$`).Match(text)
 }
 
 func TestLintHasNothingToSay(t *testing.T) {
