@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -26,9 +27,16 @@ import (
 // configMap names the ConfigMap with the addresses of a site.
 type configMap struct{ namespace, name string }
 
+// source is what targets have to have in common to share a reader: one that does not want an address found
+// out here must not get the one that another target wants, nor one by other sources.
+type source struct {
+	configMap
+	fallback string // its settings; empty: there is none
+}
+
 // siteTarget is what a target needs to know of its site.
 type siteTarget struct {
-	configMap
+	source
 	v4, v6 bool        // the families it asks for
 	detect detect.Plan // for the fallback; without sources there is none
 }
@@ -43,15 +51,14 @@ type sites struct {
 	moved chan struct{} // holds one element when an address has become another one
 
 	mu      sync.Mutex
-	readers map[configMap]*siteReader
+	readers map[source]*siteReader
 	targets map[string]siteTarget // of the configuration in use
 }
 
 // siteReader is a Reader at work.
 type siteReader struct {
 	*wanip.Reader
-	detects bool // it has a fallback
-	end     func()
+	end func()
 
 	mu   sync.Mutex
 	seen []netip.Addr // what it has believed, the latest last
@@ -88,7 +95,7 @@ func (r *siteReader) former(s wanip.Snapshot, f wanip.Family) []netip.Addr {
 
 func newSites(cluster *rest.Config, log *slog.Logger) *sites {
 	return &sites{
-		cluster: cluster, log: log, readers: map[configMap]*siteReader{}, moved: make(chan struct{}, 1),
+		cluster: cluster, log: log, readers: map[source]*siteReader{}, moved: make(chan struct{}, 1),
 		known:     prometheus.NewDesc("spokedns_wan_ip_known", "1 while a site's address may be published, 0 while names hold what they have; a family that is not looked after is left out.", []string{"target", "family"}, nil),
 		confirmed: prometheus.NewDesc("spokedns_wan_ip_confirmed_timestamp_seconds", "When a site's address was last confirmed, in Unix time.", []string{"target", "family"}, nil),
 	}
@@ -123,7 +130,7 @@ func (s *sites) wanted(f *config.File) (map[string]siteTarget, error) {
 		}
 		all := len(w.Families) == 0
 		out[target] = siteTarget{
-			configMap: configMap{namespace, cmp.Or(w.Name, wanip.DefaultName)}, detect: plan,
+			source: source{configMap{namespace, cmp.Or(w.Name, wanip.DefaultName)}, fallbackText(w.Detect)}, detect: plan,
 			v4: all || slices.Contains(w.Families, wanip.IPv4.String()), v6: all || slices.Contains(w.Families, wanip.IPv6.String()),
 		}
 	}
@@ -142,51 +149,68 @@ func fallbackPlan(d *policy.Detect) (detect.Plan, error) {
 	return plans[0], nil
 }
 
+// fallbackText tells settings of fallbacks apart.
+func fallbackText(d *policy.Detect) string {
+	if d == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d of %q", d.Need, d.Sources)
+}
+
 // use begins to follow what the targets need and ends what they no longer do.
 func (s *sites) use(ctx context.Context, targets map[string]siteTarget) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fresh := map[configMap]*siteReader{}
+	fresh := map[source]*siteReader{}
 	for _, t := range targets {
-		detects := len(t.detect.Sources) > 0
-		if r := cmp.Or(fresh[t.configMap], s.readers[t.configMap]); r != nil && (r.detects || !detects) {
+		if s.readers[t.source] != nil || fresh[t.source] != nil {
 			continue
 		}
 		r, err := s.reader(t)
 		if err != nil {
 			return err
 		}
-		fresh[t.configMap] = r
+		fresh[t.source] = r
 	}
-	for cm, r := range fresh {
-		if old := s.readers[cm]; old != nil {
-			old.end() // it has no fallback, and one is wanted now
-		}
+	for from, r := range fresh {
 		// Not the caller's context alone: a reload ends, and the reader goes on.
 		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		stop := context.AfterFunc(ctx, cancel)
 		r.end = func() { stop(); cancel() }
-		s.readers[cm] = r
+		s.readers[from] = r
 		go func() { _ = r.Run(own) }() // it ends with its context, without an error
 	}
 	s.targets = targets
-	for cm, r := range s.readers {
-		if !slices.ContainsFunc(slices.Collect(maps.Values(targets)), func(t siteTarget) bool { return t.configMap == cm }) {
+	for from, r := range s.readers {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(targets)), func(t siteTarget) bool { return t.source == from }) {
 			r.end()
-			delete(s.readers, cm)
+			delete(s.readers, from)
 		}
 	}
 	return nil
 }
 
+// seen is what was believed of the site of a ConfigMap by whoever has followed it until now.
+func (s *sites) seen(cm configMap) []netip.Addr {
+	var out []netip.Addr
+	for from, r := range s.readers {
+		if from.configMap == cm {
+			r.mu.Lock()
+			out = append(out, r.seen...)
+			r.mu.Unlock()
+		}
+	}
+	return out
+}
+
 // reader makes what follows the ConfigMap of a target.
 func (s *sites) reader(t siteTarget) (*siteReader, error) {
-	r := &siteReader{detects: len(t.detect.Sources) > 0}
+	r := &siteReader{seen: s.seen(t.configMap)}
 	c := wanip.ReaderConfig{Client: s.cluster, Namespace: t.namespace, Name: t.name, Logger: s.log, Changed: func() {
 		r.see()
 		s.signal()
 	}}
-	if r.detects {
+	if t.fallback != "" {
 		c.Fallback = detect.Fallback(detect.New(t.detect, func(detect.Family, detect.Answer) {}))
 	}
 	var err error
@@ -206,7 +230,7 @@ func (s *sites) signal() {
 func (s *sites) at(target string) (t siteTarget, r *siteReader, snapshot wanip.Snapshot, ok bool) {
 	s.mu.Lock()
 	t = s.targets[target]
-	r = s.readers[t.configMap]
+	r = s.readers[t.source]
 	s.mu.Unlock()
 	if r == nil {
 		return t, nil, wanip.Snapshot{}, false

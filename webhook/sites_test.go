@@ -75,21 +75,21 @@ func TestSitesOutliveReloadsAndEndWithTheirTarget(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	one, other := configMap{"dns", "one"}, configMap{"dns", "other"}
-	of := func(cm configMap) siteTarget { return siteTarget{configMap: cm, v4: true, v6: true} }
+	of := func(cm configMap) siteTarget { return siteTarget{source: source{configMap: cm}, v4: true, v6: true} }
 	if err := s.use(ctx, map[string]siteTarget{"a": of(one), "b": of(one), "c": of(other)}); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.readers) != 2 {
 		t.Errorf("%d readers, want one for each ConfigMap", len(s.readers))
 	}
-	first := s.readers[one]
+	first := s.readers[source{configMap: one}]
 	eventually(t, "the absence of the ConfigMap is known", func() bool {
 		return strings.Contains(s.site("a").V4.Why, "no ConfigMap dns/one")
 	})
 	if err := s.use(ctx, map[string]siteTarget{"a": of(one)}); err != nil {
 		t.Fatal(err)
 	}
-	if s.readers[one] != first || s.readers[other] != nil {
+	if s.readers[source{configMap: one}] != first || s.readers[source{configMap: other}] != nil {
 		t.Error("the reader that is still needed was replaced, or the other one kept")
 	}
 	if site := s.site("c"); site != (policy.Site{}) {
@@ -123,5 +123,53 @@ func TestFormerAddresses(t *testing.T) {
 	}
 	if slices.ContainsFunc(got, netip.Addr.Is6) {
 		t.Errorf("an IPv6 address is among %v", got)
+	}
+}
+
+// Who finds the address out here is asked as the configuration in use says, target by target.
+func TestAReloadTakesUpHowToDetect(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "dns")
+	s := newSites(emptyNamespaces(t), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	use := func(other, site *policy.Detect) (of, ofSite *siteReader) {
+		t.Helper()
+		f := withTarget(policy.WANIP{Detect: site})
+		f.Targets["other"] = policy.Target{WANIP: &policy.WANIP{Detect: other}}
+		targets, err := s.wanted(f)
+		if err == nil {
+			err = s.use(ctx, targets)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, of, _, _ = s.at("other")
+		_, ofSite, _, _ = s.at("site")
+		return of, ofSite
+	}
+	sources := func(host string) *policy.Detect {
+		return &policy.Detect{Sources: []string{"a=https://a." + host, "b=https://b." + host, "c=https://c." + host}, Need: 3}
+	}
+	other, first := use(nil, sources("one.example"))
+	if other == first {
+		t.Error("a target has the fallback of another one on the same ConfigMap, or that one lacks it")
+	}
+	first.seen = []netip.Addr{netip.MustParseAddr("5.5.5.5")}
+	still, same := use(nil, sources("one.example"))
+	if still != other || same != first {
+		t.Error("a reader that is still right was replaced")
+	}
+	_, second := use(nil, sources("two.example"))
+	if second == first {
+		t.Error("other sources were not taken up")
+	}
+	if !slices.Equal(second.seen, first.seen) {
+		t.Errorf("remembered %v, want what the reader before had seen", second.seen)
+	}
+	if second.seen[0] = netip.MustParseAddr("6.6.6.6"); first.seen[0] == second.seen[0] {
+		t.Error("two readers share their memory")
+	}
+	if _, last := use(nil, nil); last != other || len(s.readers) != 1 {
+		t.Errorf("detection goes on though it is no longer wanted; %d readers", len(s.readers))
 	}
 }
