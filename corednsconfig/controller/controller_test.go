@@ -408,7 +408,7 @@ func TestWrittenFirst(t *testing.T) {
 
 // TestRestart: a new process goes on where the old one was, whenever that ended.
 func TestRestart(t *testing.T) {
-	for after := time.Second; after < 4*time.Minute; after += 17 * time.Second {
+	for after := time.Second; after < 4*time.Minute; after += 41 * time.Second {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, numbered(12)...)
@@ -459,7 +459,7 @@ func TestHung(t *testing.T) {
 				want = "199/200"
 			}
 			for w.get("landscape").Status.Ready != want && time.Since(start) < time.Hour {
-				time.Sleep(time.Second)
+				time.Sleep(5 * time.Second)
 			}
 			d = time.Since(start)
 			if got := strings.Count(w.holding(), "="); got < 199 {
@@ -470,7 +470,7 @@ func TestHung(t *testing.T) {
 	}
 	alone, beside := took(""), took("hang")
 	t.Logf("200 clusters, an Apply takes 1 min in each, 50 at a time: %s; beside a hung one: %s", alone, beside)
-	if beside > alone+5*time.Second {
+	if beside > alone+10*time.Second {
 		t.Errorf("with a hung cluster the others take %s, without %s", beside, alone)
 	}
 }

@@ -215,7 +215,9 @@ func (w *world) List(_ context.Context, _ func(fleet.Cluster) bool) fleet.Listin
 	l := fleet.Listing{Clusters: map[string]fleet.Cluster{}, Failed: maps.Clone(w.failed)}
 	for id, s := range w.clusters {
 		if w.failed[s.Source] == nil {
-			l.Clusters[id] = s.Cluster
+			c := s.Cluster
+			c.Labels = maps.Clone(c.Labels)
+			l.Clusters[id] = c
 		}
 	}
 	return l
