@@ -65,7 +65,7 @@ func (w *webhook) moveOnce(ctx context.Context, allow func() bool) (again bool) 
 	switch {
 	case err != nil:
 		w.log.ErrorContext(ctx, "failover", "records", moved.Records, "error", err)
-		w.event(ctx, eventWarning, "FailoverFailed", fmt.Sprintf("The site's address has changed; external-dns's next loop will do what could not be done at once: %v", err))
+		w.event(ctx, eventWarning, "FailoverFailed", fmt.Sprintf("Not every name that carries a former address of the site could be moved at once; external-dns's next loop will do what is left: %v", err))
 	case moved.Put:
 		w.log.WarnContext(ctx, "the site's address changes too often; records wait for external-dns's next loop", "records", moved.Records)
 		w.event(ctx, eventWarning, "FailoverPutOff", fmt.Sprintf("The site's address changes too often; %d records wait for external-dns's next loop", moved.Records))

@@ -41,24 +41,11 @@ func (p *Provider) apply(ctx context.Context, changes *plan.Changes) error {
 	if p.config.Moves != nil {
 		p.journal.owners(ctx, p.log, p.config.Registry, entries)
 	}
-	now, err := p.standing(ctx)
-	if err != nil {
+	now, err := p.current(ctx)
+	if now == nil {
 		return err
 	}
-	return p.carryOut(ctx, entries, now)
-}
-
-// standing is what is published. What was listed last is good enough to compare changes with, so a view that
-// is down stops no other.
-func (p *Provider) standing(ctx context.Context) (*snapshot, error) {
-	now, err := p.current(ctx)
-	if err == nil {
-		return now, nil
-	}
-	if now = p.last.Load(); now != nil {
-		return now, nil
-	}
-	return nil, err
+	return p.carryOut(ctx, entries, now) // what was listed last is good enough to compare with
 }
 
 // carryOut makes changes, and says what was not made.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -119,20 +120,32 @@ func (p *Provider) failOver(ctx context.Context, allow func() bool) (Moved, erro
 			moves[target] = p.config.Moves(target)
 		}
 	}
-	now, err := p.standing(ctx)
-	if err != nil {
-		return Moved{}, err
+	now, unheard := p.listed(ctx)
+	if now == nil {
+		return Moved{}, unheard
 	}
 	mine, left := p.carriers(now, *names, moves)
 	moved := Moved{Records: len(mine), Left: left}
 	switch {
 	case len(mine) == 0:
-		return moved, nil
+		return moved, unheard
 	case !allow():
 		moved.Put = true
 		return moved, nil
 	}
-	return moved, p.carryOut(ctx, mine, now)
+	err := p.carryOut(ctx, mine, now)
+	return moved, errors.Join(err, unheard)
+}
+
+// listed is current in half of the time: a service that hangs, perhaps because the line broke with the address,
+// must leave the others time to be changed.
+func (p *Provider) listed(ctx context.Context) (*snapshot, error) {
+	if end, ok := ctx.Deadline(); ok {
+		half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+		ctx = half
+	}
+	return p.current(ctx)
 }
 
 // carriers are the changes of what is to be moved, and how many records are left because they are not known to

@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 	"sigs.k8s.io/external-dns/endpoint"
@@ -329,6 +332,68 @@ func TestFailoverTouchesNothingElse(t *testing.T) {
 			if e.RecordType == "A" && e.Targets[0] != want[e.DNSName] {
 				rt.Errorf("%s has %s, want %s", e.DNSName, e.Targets, want[e.DNSName])
 			}
+		}
+	})
+}
+
+// hanging is a backend whose service does not answer at all once its line is down.
+type hanging struct {
+	backend.Backend
+	down *atomic.Bool
+}
+
+func (h hanging) List(ctx context.Context, zone string) ([]backend.RRset, error) {
+	if h.down.Load() {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return h.Backend.List(ctx, zone)
+}
+
+func (h hanging) Apply(ctx context.Context, zone string, changes []backend.Change) error {
+	if h.down.Load() {
+		<-ctx.Done()
+		return &backend.Error{Kind: backend.Temporary, Op: "memory: update", Zone: zone, Err: context.Cause(ctx)}
+	}
+	return h.Backend.Apply(ctx, zone, changes)
+}
+
+// The line that broke with the address leads to one service: the others' names move all the same.
+func TestAServiceThatHangsStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wan{v4: []string{"8.8.8.8"}}
+		s, down := atSite(w), &atomic.Bool{}
+		s.views = append(s.views, policy.View{Name: "second", Zones: []string{"example.org"}, Rules: s.views[0].Rules})
+		s.wrap = func(b backend.Backend) backend.Backend {
+			return hanging{b, down}
+		}
+		change := s.change
+		s.change = func(c *view.Config) {
+			change(c)
+			c.Registry = ownership.New(ownership.Config{Registry: "noop"})
+			c.Views[0].Backend = c.Views[0].Backend.(hanging).Backend
+		}
+		r := start(t, s)
+		r.apply(t, plan.Changes{Create: r.adjust(t, a("www.example.org", "10.0.0.1"))})
+		r.records(t)
+		r.apply(t, plan.Changes{Create: []*endpoint.Endpoint{in("public", a("other.internal.example.org", "10.0.0.2"))}}) // so that it has to be listed
+		w.v4 = append(w.v4, "9.9.9.9")
+		down.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		if _, err := r.FailOver(ctx, func() bool { return true }); err == nil || !strings.Contains(err.Error(), "1 of 2 changes made") {
+			t.Errorf("got %v, want that one of two was moved", err)
+		}
+		// What is done is not done again.
+		ctx, cancel = context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		if _, err := r.FailOver(ctx, func() bool { return true }); err == nil || !strings.Contains(err.Error(), "0 of 1 changes made") {
+			t.Errorf("got %v, want that the other is tried alone", err)
+		}
+		down.Store(false)
+		check(t, "what stands", r.addresses(t), "other.internal.example.org A 10.0.0.2", "www.example.org A 8.8.8.8", "www.example.org A 9.9.9.9")
+		if moved := r.failOver(t); moved != (view.Moved{Records: 1}) {
+			t.Errorf("moved %+v once the service is back, want what was left", moved)
 		}
 	})
 }

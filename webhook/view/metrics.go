@@ -105,10 +105,10 @@ func (m *Metrics) failedOver(moved Moved, took time.Duration, err error) {
 	case moved.Put:
 		m.failovers.WithLabelValues("put_off").Inc()
 		return
-	case moved.Records == 0:
-		return
 	case err != nil:
 		m.failovers.WithLabelValues("error").Inc()
+	case moved.Records == 0:
+		return
 	default:
 		m.failovers.WithLabelValues("success").Inc()
 	}

@@ -24,6 +24,7 @@ type listing struct {
 	zone      string
 	rrsets    []backend.RRset
 	endpoints []*endpoint.Endpoint
+	failed    bool // the backend did not say; these are of the time before
 }
 
 // snapshot is everything that is published, at one moment.
@@ -48,7 +49,8 @@ func (p *Provider) Records(ctx context.Context) ([]*endpoint.Endpoint, error) {
 	return s.endpoints, nil
 }
 
-// current returns what is published: the last list when nothing was applied since.
+// current returns what is published: the last list when nothing was applied since. With an error it returns what
+// list does.
 func (p *Provider) current(ctx context.Context) (*snapshot, error) {
 	if s := p.last.Load(); s != nil && s.applies == p.applies.Load() {
 		return s, nil
@@ -57,13 +59,14 @@ func (p *Provider) current(ctx context.Context) (*snapshot, error) {
 }
 
 // list asks the backends. One call at a time does, because backends answer the second from the memory
-// of the first.
+// of the first. With an error comes what is known all the same, so that a view that is down stops no other; nil when
+// nothing is.
 func (p *Provider) list(ctx context.Context) (*snapshot, error) {
 	select {
 	case p.listing <- struct{}{}:
 		defer func() { <-p.listing }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("view: wait for another list: %w", context.Cause(ctx))
+		return p.last.Load(), fmt.Errorf("view: wait for another list: %w", context.Cause(ctx))
 	}
 	next := &snapshot{applies: p.applies.Load()}
 	for _, v := range p.config.Views {
@@ -71,12 +74,27 @@ func (p *Provider) list(ctx context.Context) (*snapshot, error) {
 			next.listings = append(next.listings, listing{view: p.views[v.Name], zone: zone})
 		}
 	}
+	last := p.last.Load()
 	if err := p.listAll(ctx, next.listings); err != nil {
-		return nil, err
+		return next.completed(last), err
 	}
-	p.assemble(next, p.last.Load())
+	p.assemble(next, last)
 	p.last.Store(next)
 	return next, nil
+}
+
+// completed takes from the last snapshot what could not be listed now. It has listings alone: enough to compare
+// changes with, and not to be decided by.
+func (s *snapshot) completed(last *snapshot) *snapshot {
+	if last == nil {
+		return nil
+	}
+	for i := range s.listings {
+		if s.listings[i].failed {
+			s.listings[i].rrsets = last.listings[i].rrsets
+		}
+	}
+	return s
 }
 
 func (p *Provider) listAll(ctx context.Context, listings []listing) error {
@@ -92,7 +110,7 @@ func (p *Provider) listAll(ctx context.Context, listings []listing) error {
 				return err
 			})()
 			p.config.Metrics.backend(l.view, l.zone, "list", time.Since(start), errs[i])
-			if errs[i] != nil {
+			if l.failed = errs[i] != nil; l.failed {
 				errs[i] = fmt.Errorf("view %s: %w", l.view.Name, errs[i])
 			}
 			return nil
