@@ -134,6 +134,9 @@ func (p *Provider) failOver(ctx context.Context, allow func() bool) (Moved, erro
 		return moved, nil
 	}
 	err := p.carryOut(ctx, mine, now)
+	if p.config.DryRun {
+		moved.Records = 0
+	}
 	return moved, errors.Join(err, unheard)
 }
 

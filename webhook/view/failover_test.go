@@ -291,8 +291,16 @@ func TestADryRunMovesNothing(t *testing.T) {
 	r := start(t, s)
 	r.adjust(t, a("www.example.org", "10.0.0.1"))
 	w.v4 = append(w.v4, "9.9.9.9")
-	r.failOver(t)
+	if moved := r.failOver(t); moved != (view.Moved{}) {
+		t.Errorf("a dry run moved %+v", moved)
+	}
 	check(t, "what stands", r.addresses(t), "www.example.org A 8.8.8.8")
+	if got := r.counter(t, "spokedns_failovers_total"); got != 0 {
+		t.Errorf("%v failovers were counted", got)
+	}
+	if got := r.counter(t, "spokedns_changes_total", "result", "dry_run"); got != 1 || !strings.Contains(r.log.String(), "would change") {
+		t.Errorf("%v changes were counted and logged as not made, want 1", got)
+	}
 }
 
 // Whatever stands in the zone, a failover touches nothing but records that carry a former address, are decided
