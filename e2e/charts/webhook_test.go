@@ -150,6 +150,7 @@ func TestEgressFollowsTheBackends(t *testing.T) {
 	for values, want := range map[string][]int32{
 		"full":      {53, 53, 6443, 443, 2379, 8889, 3128},
 		"companion": {53, 53, 443, 6443, 443},
+		"detect":    {53, 53, 443, 6443, 5353, 443, 853, 19302, 3478},
 	} {
 		r := render(t, chartDir(t, "webhook"), "testdata/webhook/"+values+".yaml")
 		var got []int32

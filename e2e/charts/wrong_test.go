@@ -106,6 +106,7 @@ func TestTheWebhookChartRefusesWrongValues(t *testing.T) {
 		{`config=null`, "config"},
 		{`externalDNS.txtSuffix=-x`, "externalDNS.txtSuffix"},
 		{`companionOnly=true`, "serviceAccount.name"},
+		{`config.views=[{"name":"a","backend":{"etcd":{"wildcardLabel":"_wildcard"}}}]`, "externalDNS.txtWildcardReplacement"},
 	})
 }
 

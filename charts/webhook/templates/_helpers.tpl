@@ -56,6 +56,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.externalDNS.txtPrefix .Values.externalDNS.txtSuffix -}}
 {{- fail (printf "externalDNS.txtSuffix: %q: goes with no txtPrefix; set externalDNS.txtPrefix to \"\"" .Values.externalDNS.txtSuffix) -}}
 {{- end -}}
+{{- range (.Values.config).views -}}
+{{- $label := ((.backend).etcd).wildcardLabel -}}
+{{- if and $label (has $.Values.externalDNS.txtWildcardReplacement (list "any" $label)) -}}
+{{- fail (printf "externalDNS.txtWildcardReplacement: %q: CoreDNS takes it for a wildcard; with wildcardLabel of backend etcd want another word, such as star" $.Values.externalDNS.txtWildcardReplacement) -}}
+{{- end -}}
+{{- end -}}
 registry: {{ .Values.externalDNS.registry }}
 {{- with .Values.externalDNS.txtOwnerId }}
 txtOwnerID: {{ . | quote }}
@@ -119,4 +125,11 @@ eks.amazonaws.com/role-arn: {{ . }}
 {{- with .Values.serviceAccount.annotations }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{- /* "true" if a target finds the site's address out by itself. */ -}}
+{{- define "webhook.detects" -}}
+{{- range (.Values.config).targets -}}
+{{- if hasKey ((.).wanIP | default dict) "detect" -}}true{{- end -}}
+{{- end -}}
 {{- end }}
