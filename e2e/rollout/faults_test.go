@@ -14,6 +14,7 @@ import (
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
 	"github.com/spokedns/spokedns/corednsconfig/dialect"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
+	"github.com/spokedns/spokedns/e2e/stack"
 )
 
 // faulty plans like the dialect and then spoils what is to be written, as a fault of ours would that no check knows.
@@ -160,10 +161,20 @@ func (h *house) rollsBack(t *testing.T) {
 	}
 }
 
-// settles waits until cluster DNS is whole again.
+// settles waits until cluster DNS is whole again, and those who left it are gone: a pod that ends refuses what kube-proxy
+// still sends it.
 func (h *house) settles(t *testing.T) error {
 	_, err := h.Kubectl(t.Context(), "", "--namespace", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
-	return err
+	if err != nil {
+		return err
+	}
+	return stack.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+		list, err := h.api.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+		if err == nil && len(list.Items) != 2 {
+			err = fmt.Errorf("%d pods, want 2", len(list.Items))
+		}
+		return err
+	})
 }
 
 // forget takes away what the engine remembers, so that the next case starts afresh.
