@@ -38,8 +38,8 @@ func (p *Provider) apply(ctx context.Context, changes *plan.Changes) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if p.config.Moves != nil {
-		p.journal.owners(ctx, p.log, p.config.Registry, entries)
+	if names := p.sited.Load(); p.config.Moves != nil && names != nil {
+		p.journal.owners(ctx, p.log, p.config.Registry, entries, *names)
 	}
 	now, err := p.current(ctx)
 	if now == nil {

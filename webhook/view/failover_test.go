@@ -180,11 +180,11 @@ func TestWhatIsNotOursStays(t *testing.T) {
 	r.loop(t, "hub", a("ours.example.org", "10.0.0.1"))
 	theirs := a("theirs.example.org", "8.8.8.8")
 	theirs.Labels = endpoint.Labels{endpoint.OwnerLabelKey: "spoke"}
+	r.adjust(t, a("ours.example.org", "10.0.0.1"), a("theirs.example.org", "10.0.0.1"), a("nobodys.example.org", "10.0.0.1"))
 	r.apply(t, plan.Changes{Create: []*endpoint.Endpoint{
 		theirs, owner("spoke", "A", "theirs.example.org"),
 		a("nobodys.example.org", "8.8.8.8"),
 	}})
-	r.adjust(t, a("ours.example.org", "10.0.0.1"), a("theirs.example.org", "10.0.0.1"), a("nobodys.example.org", "10.0.0.1"))
 	w.v4 = append(w.v4, "9.9.9.9")
 	if moved := r.failOver(t); moved != (view.Moved{Records: 1, Left: 2}) {
 		t.Errorf("moved %+v, want one, and two left", moved)
@@ -195,6 +195,27 @@ func TestWhatIsNotOursStays(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "another owner id") {
 		t.Error("nothing was said about the other owner id")
+	}
+}
+
+// Who has no name at the site, or none in this change, need not care about owner ids.
+func TestOwnersMatterOnlyToNamesAtTheSite(t *testing.T) {
+	w := &wan{v4: []string{"8.8.8.8"}}
+	r := start(t, atSite(w))
+	create := func(name string) {
+		t.Helper()
+		eps := r.adjust(t, a(name, "10.0.0.1"))
+		eps[0].Labels = endpoint.Labels{endpoint.OwnerLabelKey: "spoke"} // the test's Registry looks for another
+		r.apply(t, plan.Changes{Create: eps})
+	}
+	create("db.internal.example.org")
+	if strings.Contains(r.log.String(), "another owner id") {
+		t.Error("warned about the owner of a name that is not at the site")
+	}
+	create("www.example.org")
+	create("shop.example.org")
+	if n := strings.Count(r.log.String(), "another owner id"); n != 1 {
+		t.Errorf("warned %d times about the owner of names at the site, want once", n)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spokedns/spokedns/webhook/ownership"
@@ -146,10 +147,12 @@ func (j *journal) failed(ctx context.Context, log *slog.Logger, failures []*fail
 	j.failures = now
 }
 
-// owners warns when external-dns has another owner id than it is believed to have: nothing would be known to be
-// its own.
-func (j *journal) owners(ctx context.Context, log *slog.Logger, r ownership.Registry, entries []*entry) {
-	i := slices.IndexFunc(entries, func(x *entry) bool { return x.owner != "" && r.Doubts(x.owner) })
+// owners warns when external-dns has another owner id than it is believed to have and makes names at a site:
+// they would not be known to be its own.
+func (j *journal) owners(ctx context.Context, log *slog.Logger, r ownership.Registry, entries []*entry, names sited) {
+	i := slices.IndexFunc(entries, func(x *entry) bool {
+		return x.owner != "" && x.view != nil && r.Doubts(x.owner) && names[published{x.view.Name, x.unit}] != ""
+	})
 	if i < 0 {
 		return
 	}
@@ -158,6 +161,6 @@ func (j *journal) owners(ctx context.Context, log *slog.Logger, r ownership.Regi
 	if j.stranger == entries[i].owner {
 		return
 	}
-	j.stranger = entries[i].owner
+	j.stranger = strings.Clone(entries[i].owner) // it shares the memory of a request
 	log.WarnContext(ctx, "external-dns has another owner id than externalDNS.txtOwnerID; names will wait for its loop when the site's address changes", "owner", j.stranger)
 }
