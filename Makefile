@@ -9,7 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
-PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen helm
+PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen helm promtool
 # Kubernetes: one module, one build, several programs.
 KUBE  := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 LINT  := golangci-lint
