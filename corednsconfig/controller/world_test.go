@@ -297,6 +297,13 @@ func report(statuses string, reason string) rollout.Report {
 	return r
 }
 
+// is what a cluster does and has now.
+func (w *world) is(s *spoke) (does string, has []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return s.does, slices.Clone(s.has)
+}
+
 // Plan implements controller.Engine.
 func (w *world) Plan(ctx context.Context, c rollout.Cluster, wish rollout.Wish) (rollout.Plan, error) {
 	s, leave, err := w.enter(ctx, "plan", c)
@@ -304,15 +311,16 @@ func (w *world) Plan(ctx context.Context, c rollout.Cluster, wish rollout.Wish) 
 		return rollout.Plan{}, err
 	}
 	defer leave()
-	switch s.does {
+	does, has := w.is(s)
+	switch does {
 	case "unsupported":
 		return rollout.Plan{Report: report("+-??????", "no cluster DNS")}, nil
 	case "refuse":
 		return rollout.Plan{Report: report("++-?????", "Corefile:3: syntax")}, nil
 	}
 	p := rollout.Plan{Report: report("+++-??--", "")}
-	if !slices.Equal(s.has, zones(wish)) {
-		p.Drifted, p.Diff = true, "-"+strings.Join(s.has, " ")+"\n+"+strings.Join(zones(wish), " ")+"\n"
+	if !slices.Equal(has, zones(wish)) {
+		p.Drifted, p.Diff = true, "-"+strings.Join(has, " ")+"\n+"+strings.Join(zones(wish), " ")+"\n"
 	}
 	return p, nil
 }
@@ -324,15 +332,16 @@ func (w *world) Check(ctx context.Context, c rollout.Cluster, wish rollout.Wish)
 		return rollout.Report{}, err
 	}
 	defer leave()
-	if !slices.Equal(s.has, zones(wish)) {
+	does, has := w.is(s)
+	if !slices.Equal(has, zones(wish)) {
 		r := report("+++-??--", "not written")
 		r.Drifted = true
-		if s.does == "rollback" {
+		if does == "rollback" {
 			r.RolledBack = "names stopped resolving"
 		}
 		return r, nil
 	}
-	if s.does == "unresolved" {
+	if does == "unresolved" {
 		return report("+++++---", "upstreams do not answer"), nil
 	}
 	return report("++++++--", ""), nil
@@ -345,7 +354,8 @@ func (w *world) Apply(ctx context.Context, c rollout.Cluster, wish rollout.Wish)
 		return rollout.Report{}, err
 	}
 	defer leave()
-	switch s.does {
+	does, _ := w.is(s)
+	switch does {
 	case "late refuse":
 		return report("++-?????", "the trial pod exits"), nil
 	case "rollback":
@@ -361,7 +371,7 @@ func (w *world) Apply(ctx context.Context, c rollout.Cluster, wish rollout.Wish)
 		s.touched++
 	}
 	w.mu.Unlock()
-	if s.does == "unresolved" {
+	if does == "unresolved" {
 		return report("+++++---", "upstreams do not answer"), nil
 	}
 	r := report("++++++--", "")

@@ -78,7 +78,7 @@ spec: {profile: kind, purposes: [mcp], tenancy: Exclusive}
 			t.Fatal(err)
 		}
 	}
-	kubeconfig := rightsOf(t, platform)
+	kubeconfig := rightsOf(t, program, platform)
 	start(t, s, "corednsconfig", program, kubeconfig)
 	grant(t, platform, mcp) // beside it: an AccessRequest has to come first
 
@@ -356,5 +356,3 @@ func granted(t *testing.T, platform, _ *stack.APIServer) {
 		t.Fatal(err)
 	}
 }
-
-func rightsOf(_ *testing.T, platform *stack.APIServer) string { return platform.Kubeconfig }
