@@ -70,11 +70,16 @@ const seenAtMost = 32
 // see remembers what is believed now.
 func (r *siteReader) see() {
 	s := r.Snapshot(time.Now())
+	r.remember(s.IPv4.Addr, s.IPv6.Addr)
+}
+
+// remember notes addresses, those that are valid.
+func (r *siteReader) remember(addrs ...netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, addr := range []netip.Addr{s.IPv4.Addr, s.IPv6.Addr} {
-		if addr.IsValid() && !slices.Contains(r.seen, addr) {
-			r.seen = append(r.seen, addr)
+	for _, addr := range addrs {
+		if addr.IsValid() {
+			r.seen = append(slices.DeleteFunc(r.seen, func(a netip.Addr) bool { return a == addr }), addr)
 		}
 	}
 	r.seen = r.seen[max(0, len(r.seen)-seenAtMost):]

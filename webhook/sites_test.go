@@ -173,3 +173,18 @@ func TestAReloadTakesUpHowToDetect(t *testing.T) {
 		t.Errorf("detection goes on though it is no longer wanted; %d readers", len(s.readers))
 	}
 }
+
+// What is believed again is the last to be forgotten.
+func TestAnAddressThatCameBackIsRemembered(t *testing.T) {
+	r := &siteReader{}
+	home := netip.MustParseAddr("9.9.9.9")
+	r.remember(home)
+	for i := range byte(seenAtMost - 1) {
+		r.remember(netip.AddrFrom4([4]byte{8, 8, 8, i}), netip.Addr{})
+	}
+	r.remember(home)
+	r.remember(netip.MustParseAddr("1.1.1.1"))
+	if len(r.seen) != seenAtMost || !slices.Contains(r.seen, home) {
+		t.Errorf("remembered %v, want %d with %s", r.seen, seenAtMost, home)
+	}
+}
