@@ -31,8 +31,12 @@ func (c cluster) load() (*rest.Config, error) {
 	if c.Kubeconfig == "" {
 		return rest.InClusterConfig()
 	}
+	rules := &clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(c.Kubeconfig)}
+	if len(rules.Precedence) == 1 { // of several, those that are missing are left out
+		rules = &clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Kubeconfig}
+	}
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(c.Kubeconfig)},
+		rules,
 		&clientcmd.ConfigOverrides{CurrentContext: c.Context},
 	).ClientConfig()
 }
