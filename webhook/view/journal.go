@@ -22,6 +22,7 @@ type journal struct {
 
 	mu        sync.Mutex
 	decisions map[uint64]uint64 // view and host → decision
+	others    map[uint64]uint64 // those of the call before that the last did not have: a second external-dns's
 	refusals  map[uint64]struct{}
 	failures  map[uint64]struct{}
 	stranger  string // the owner that was warned about
@@ -71,6 +72,9 @@ func (j *journal) decided(ctx context.Context, log *slog.Logger, m *Metrics, dec
 		key, value := newHash(j.seed).add(d.View, d.Host).Sum64(), newHash(j.seed).decision(d).Sum64()
 		now[key] = value
 		old, known := j.decisions[key]
+		if !known {
+			old, known = j.others[key]
+		}
 		fresh := !known || old != value
 		switch {
 		case fresh && (changed < linesPerCall || debug):
@@ -84,6 +88,12 @@ func (j *journal) decided(ctx context.Context, log *slog.Logger, m *Metrics, dec
 	}
 	if changed > linesPerCall {
 		log.InfoContext(ctx, "more decisions changed than are shown", "changed", changed, "shown", linesPerCall, "first", first)
+	}
+	j.others = map[uint64]uint64{}
+	for key, value := range j.decisions {
+		if _, again := now[key]; !again {
+			j.others[key] = value
+		}
 	}
 	j.decisions = now
 	m.decided(counts)

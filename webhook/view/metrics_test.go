@@ -85,3 +85,15 @@ func TestRecordsOfFormerZonesAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// Two external-dns on one webhook take turns: what the one asks for is no news after the other.
+func TestDecisionsOfTwoExternalDNSAreLoggedOnce(t *testing.T) {
+	r := start(t, one())
+	for range 3 {
+		r.adjust(t, a("one.example.org", "10.0.0.1"))
+		r.adjust(t, a("two.example.org", "10.0.0.1"))
+	}
+	if n := strings.Count(r.log.String(), "msg=decision"); n != 2 {
+		t.Errorf("%d decisions were logged, want 2", n)
+	}
+}
