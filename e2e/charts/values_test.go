@@ -32,6 +32,15 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program, err := stack.Tool("helm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := chartdoc.Kustomize(t.Context(), stack.Root(), program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(files, base)
 	for _, chart := range chartNames(t) {
 		generated, err := chartdoc.Generated(filepath.Join(stack.Root(), "charts", chart))
 		if err != nil {

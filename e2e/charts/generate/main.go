@@ -1,5 +1,6 @@
 // Command generate owns no content: it writes anew what follows from the values.yaml of every chart, its schema and
-// the table of its README, and what the chart of corednsconfig takes from the program. Run it in e2e: go run ./charts/generate
+// the table of its README, what the chart of corednsconfig takes from the program, and the
+// base for kustomize. Run it in e2e: go run ./charts/generate
 package main
 
 import (
@@ -28,6 +29,15 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	helm, err := stack.Tool("helm")
+	if err != nil {
+		return err
+	}
+	base, err := chartdoc.Kustomize(context.Background(), stack.Root(), helm)
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, base)
 	for _, dir := range charts {
 		generated, err := chartdoc.Generated(dir)
 		if err != nil {
