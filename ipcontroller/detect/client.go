@@ -57,6 +57,9 @@ func fetch(c *http.Client, req *http.Request, limit int64) (string, http.Header,
 		return "", nil, lateOr(req.Context(), err)
 	}
 	defer resp.Body.Close()
+	if err := req.Context().Err(); err != nil {
+		return "", nil, lateOr(req.Context(), err) // what a server says to our hanging up is no answer
+	}
 	if resp.StatusCode != http.StatusOK {
 		return "", nil, refusal(resp, time.Now())
 	}
