@@ -198,6 +198,18 @@ func (w *world) did() []string {
 	return out
 }
 
+// landed is how many clusters have what was wished.
+func (w *world) landed() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.clusters {
+		if len(s.has) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *world) want(name, want string) {
 	w.t.Helper()
 	if got := w.states(name); got != want {

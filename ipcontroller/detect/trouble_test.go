@@ -342,7 +342,7 @@ func TestAuditsAreNotStarved(t *testing.T) {
 		}
 	}
 	t.Logf("at most %s without a round", longest)
-	if longest > 45*time.Minute {
+	if longest > 75*time.Minute { // an operator's share is by the hour, and the canary's turn is by chance
 		t.Errorf("%s without a round", longest)
 	}
 }
