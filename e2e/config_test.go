@@ -285,7 +285,7 @@ func TestProgramChecksAConfiguration(t *testing.T) {
        |                         ^
      6 | color: red
 
-config.yaml:6:1: color: unknown setting; known are views, targets, overrides, dryRun, rails, server, kubernetes, log
+config.yaml:6:1: color: unknown setting; known are views, targets, overrides, dryRun, rails, failover, externalDNS, server, kubernetes, log
      4 |   backend: {etcd: {endpoints: ["http://127.0.0.1:2379"], username: u, password: (redacted)}}
      5 | rails: {maxDeleteShare: 3}
 >    6 | color: red

@@ -26,7 +26,7 @@ type parts struct {
 }
 
 // zoneCount is how many zones are there to be taken; more than the tests need.
-const zoneCount = 60
+const zoneCount = 80
 
 // together is how what TestMain ends gets to the tests that start it.
 var together struct {
