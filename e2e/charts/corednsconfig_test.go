@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -58,11 +57,9 @@ func TestCorednsconfigLivesWithItsRights(t *testing.T) {
 	s.namespace(namespace)
 	r := render(t, chartDir(t, "corednsconfig"), "testdata/corednsconfig/full.yaml", "--set", "discover=1s")
 	s.install(r)
-	program := filepath.Join(t.TempDir(), "corednsconfig")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./corednsconfig")
-	build.Dir = stack.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v:\n%s", err, out)
+	program, err := stack.BuildCorednsconfig(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	port, err := stack.FreePort()
 	if err != nil {

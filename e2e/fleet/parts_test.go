@@ -32,12 +32,9 @@ func definition() string {
 // build makes the program.
 func build(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "corednsconfig")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./corednsconfig")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Dir = stack.Root()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build corednsconfig: %v\n%s", err, out)
+	path, err := stack.BuildCorednsconfig(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -147,21 +144,7 @@ func start(t *testing.T, s *stack.Stack, name, program, kubeconfig string, flags
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	args := append([]string{"run", "--kubeconfig=" + kubeconfig, "--namespace=dns", fmt.Sprintf("--listen=127.0.0.1:%d", port),
 		"--discover=1s", "--call=3s", "--log-level=debug"}, flags...)
-	part, err := s.Start(t.Context(), name, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("readyz: %s", resp.Status)
-		}
-		return nil
-	}, exec.Command(program, args...))
+	part, err := s.Start(t.Context(), name, stack.AnswersOK(http.DefaultClient, url+"/readyz"), exec.Command(program, args...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,14 +72,8 @@ func (l *Landscape) Build(ctx context.Context) (err error) {
 	if l.webhook, err = stack.BuildWebhook(ctx, l.Dir); err != nil {
 		return err
 	}
-	l.program = filepath.Join(l.Dir, "spokedns-corednsconfig")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", l.program, "./corednsconfig")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Dir = stack.Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build corednsconfig: %w:\n%s", err, out)
-	}
-	return nil
+	l.program, err = stack.BuildCorednsconfig(ctx, l.Dir)
+	return err
 }
 
 // StartClusters starts both at the same time.
@@ -289,21 +283,7 @@ func (l *Landscape) run(ctx context.Context) error {
 		return err
 	}
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
-	l.Controller, err = l.Start(ctx, "corednsconfig", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", http.NoBody)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("readyz: %s", resp.Status)
-		}
-		return nil
-	}, exec.Command(l.program, "run", "--listen="+listen, "--kubeconfig="+l.Clusters[West].Kubeconfig, "--namespace="+Platform,
+	l.Controller, err = l.Start(ctx, "corednsconfig", stack.AnswersOK(http.DefaultClient, "http://"+listen+"/readyz"), exec.Command(l.program, "run", "--listen="+listen, "--kubeconfig="+l.Clusters[West].Kubeconfig, "--namespace="+Platform,
 		"--source=Local,Kubeconfig", "--discover=2s"))
 	return err
 }

@@ -127,11 +127,11 @@ func (a *APIServer) ready() func(context.Context) error {
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}},
 	}}
-	return answersOK(client, a.Config.Host+"/readyz")
+	return AnswersOK(client, a.Config.Host+"/readyz")
 }
 
-// answersOK is a readiness check: a GET of the URL answers 200.
-func answersOK(client *http.Client, url string) func(context.Context) error {
+// AnswersOK is a readiness check: a GET of the URL answers 200.
+func AnswersOK(client *http.Client, url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

@@ -71,7 +71,7 @@ func (s *Stack) ExternalDNS(ctx context.Context, c ExternalDNSConfig) (*External
 		args = append(args, "--source="+source)
 	}
 	e := &ExternalDNS{metrics: "http://" + address + "/metrics"}
-	ready := answersOK(http.DefaultClient, "http://"+address+"/healthz")
+	ready := AnswersOK(http.DefaultClient, "http://"+address+"/healthz")
 	e.Part, err = s.Start(ctx, cmp.Or(c.Name, "external-dns-"+owner), ready, exec.Command(program, append(args, c.ExtraArgs...)...))
 	if err != nil {
 		return nil, err

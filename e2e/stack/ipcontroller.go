@@ -10,22 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 )
-
-// BuildIPController builds our ipcontroller from this checkout into dir, as the Makefile does for releases,
-// and returns its path.
-func BuildIPController(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "spokedns-ipcontroller")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./ipcontroller")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Dir = Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the ipcontroller: %w:\n%s", err, out)
-	}
-	return path, nil
-}
 
 // IPControllerConfig says how one replica of the ipcontroller runs.
 type IPControllerConfig struct {
@@ -73,7 +59,7 @@ func (s *Stack) IPController(ctx context.Context, c IPControllerConfig) (*IPCont
 	if c.Unready {
 		path = "/healthz"
 	}
-	p.Part, err = s.Start(ctx, name, answersOK(http.DefaultClient, p.URL+path), cmd)
+	p.Part, err = s.Start(ctx, name, AnswersOK(http.DefaultClient, p.URL+path), cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +73,7 @@ func (p *IPController) Metrics(ctx context.Context) (Metrics, error) {
 
 // Ready is nil while the replica says it is ready, else what it says instead.
 func (p *IPController) Ready(ctx context.Context) error {
-	return answersOK(http.DefaultClient, p.URL+"/readyz")(ctx)
+	return AnswersOK(http.DefaultClient, p.URL+"/readyz")(ctx)
 }
 
 // Leading says whether the replica says that it leads.

@@ -10,19 +10,6 @@ import (
 	"path/filepath"
 )
 
-// BuildWebhook builds our program from this checkout into dir, as the Makefile does for releases, and
-// returns its path.
-func BuildWebhook(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "spokedns-webhook")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./webhook")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Dir = Root()
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the webhook: %w:\n%s", err, out)
-	}
-	return path, nil
-}
-
 // WebhookConfig says how our program runs.
 type WebhookConfig struct {
 	Name       string   // of the part, its log and its configuration file; default "webhook"
@@ -82,7 +69,7 @@ func (s *Stack) Webhook(ctx context.Context, c WebhookConfig) (*Webhook, error) 
 	if c.Unready {
 		path = "/healthz"
 	}
-	w.Part, err = s.Start(ctx, name, answersOK(http.DefaultClient, w.Status+path), cmd)
+	w.Part, err = s.Start(ctx, name, AnswersOK(http.DefaultClient, w.Status+path), cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -96,5 +83,5 @@ func (w *Webhook) Metrics(ctx context.Context) (Metrics, error) {
 
 // Ready is nil while the webhook says it is ready, else what it says instead.
 func (w *Webhook) Ready(ctx context.Context) error {
-	return answersOK(http.DefaultClient, w.Status+"/readyz")(ctx)
+	return AnswersOK(http.DefaultClient, w.Status+"/readyz")(ctx)
 }

@@ -65,7 +65,7 @@ func (s *Stack) WebhookServer(ctx context.Context, c WebhookServerConfig) (*Part
 	args := []string{"--webhook-server", "--source=fake", fmt.Sprintf("--metrics-address=127.0.0.1:%d", port)}
 	cmd := exec.Command(program, append(args, c.Args...)...)
 	cmd.ExtraFiles = []*os.File{turn}
-	return s.Start(ctx, "webhook-server", answersOK(http.DefaultClient, WebhookServerURL+"/"), cmd)
+	return s.Start(ctx, "webhook-server", AnswersOK(http.DefaultClient, WebhookServerURL+"/"), cmd)
 }
 
 // takeTurn waits for the lock of the fixed port. It is free when the returned file is closed in every
