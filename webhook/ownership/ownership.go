@@ -21,7 +21,7 @@ type Config struct {
 	TXTWildcardReplacement string `yaml:"txtWildcardReplacement" placeholder:"LABEL" help:"The --txt-wildcard-replacement of external-dns."`
 }
 
-// Registries are the kinds that external-dns has.
+// registries are the kinds that external-dns has.
 func registries() []string { return []string{"txt", "noop", "dynamodb", "aws-sd"} }
 
 // Validate reports every wrong setting as a *setting.Error.
