@@ -76,6 +76,7 @@ fmt: .tools/$(LINT) ## Format the code
 generate: .tools/controller-gen ## Write anew what is generated: documentation, definitions of objects
 	@go generate ./...
 	@.tools/controller-gen object crd paths=./corednsconfig/api/v1alpha1 output:crd:dir=corednsconfig/api/v1alpha1
+	@.tools/controller-gen object crd paths=./zonecontroller/api/v1alpha1 output:crd:dir=zonecontroller/api/v1alpha1
 
 .PHONY: screenshots
 screenshots: packages ## Draw the pictures in docs/images anew
