@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"syscall"
 
@@ -115,7 +116,7 @@ func warnAboutRestart(log *slog.Logger, old, now *config.File) {
 		changed bool
 	}{
 		{"server", old.Server != now.Server},
-		{"kubernetes", old.Kubernetes != now.Kubernetes},
+		{"kubernetes", !reflect.DeepEqual(old.Kubernetes, now.Kubernetes)},
 		{"log.format", old.Log.Format != now.Log.Format},
 	} {
 		if s.changed {

@@ -17,6 +17,14 @@ type Ref struct {
 	Name      string
 }
 
+// Kinds are those that package watch knows how to read, as Ref has them.
+func Kinds() []string {
+	return []string{
+		"ingress", "service", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute", "crd",
+		"gateway", "virtualservice", "ingressroute", "ingressroutetcp", "ingressrouteudp",
+	}
+}
+
 // ParseRef reads a "resource" label, "ingress/shop/front" or "node/n1".
 func ParseRef(label string) (Ref, bool) {
 	kind, rest, _ := strings.Cut(label, "/")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
@@ -109,12 +110,30 @@ func TestDecodeReadsEverySetting(t *testing.T) {
 			Rails:       config.Rails{MaxDeleteShare: 0.25, MaxDeleteMin: 20},
 			ExternalDNS: ownership.Config{Registry: "txt", TXTOwnerID: "hub", TXTPrefix: "%{record_type}."},
 			Server:      config.Server{Listen: "127.0.0.1:8888", MetricsListen: "127.0.0.1:9090"},
-			Kubernetes:  config.Kubernetes{Enabled: false},
+			Kubernetes:  config.Kubernetes{Enabled: false, Kinds: []string{"all"}},
 			Log:         config.Log{Level: "debug", Format: "text"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+}
+
+func TestKindsThatAreWatched(t *testing.T) {
+	for given, want := range map[string][]string{
+		"":                        claim.Kinds(),
+		"{kinds: [all]}":          claim.Kinds(),
+		"{kinds: [service, all]}": claim.Kinds(),
+		"{kinds: [crd, ingress]}": {"crd", "ingress"},
+		"{kinds: []}":             {},
+	} {
+		f, err := decode(good + "kubernetes: " + given + "\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, f.Kubernetes.Watched()); diff != "" {
+			t.Errorf("%q: want -, got +:\n%s", given, diff)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ func TestMistakes(t *testing.T) {
 		{"a number without unit", good[:len(good)-3] + ", ttl: 300}]\n", []string{`views[0].ttl: "300": want a duration with its unit, like 30s or 5m`}},
 		{"no number", good + "rails: {maxDeleteMin: many}\n", []string{`rails.maxDeleteMin: "many": want a whole number`}},
 		{"half a number", good + "rails: {maxDeleteMin: 2.5}\n", []string{`rails.maxDeleteMin: "2.5": want a whole number`}},
+		{"no kind", good + "kubernetes: {kinds: [ingress, Service]}\n", []string{`kubernetes.kinds[1]: "Service": want all, or of ingress, service, httproute`}},
 		{"not a share", good + "rails: {maxDeleteShare: 50}\n", []string{`rails.maxDeleteShare: "50": want a share above 0 and up to 1, like 0.5 for half of the names`}},
 		{"not even a number", good + "rails: {maxDeleteShare: .nan}\n", []string{`rails.maxDeleteShare: ".nan": want a number, like 0.5`}},
 		{"no views", "views: []\n", []string{"config.yaml:1:1: views: want at least one view"}},

@@ -2,12 +2,15 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
@@ -55,6 +58,29 @@ type Kubernetes struct {
 	Enabled    bool   `yaml:"enabled" name:"kubernetes" default:"true" negatable:"" help:"Watch the objects that claim names. Without it, rules see only what external-dns says: a kind, a namespace and a name."`
 	Kubeconfig string `yaml:"kubeconfig" name:"kubeconfig" placeholder:"FILE" help:"How to reach the cluster; not needed inside it."`
 	Context    string `yaml:"context" name:"kube-context" placeholder:"NAME" help:"Context of the kubeconfig; its current one when not given."`
+	// A list that is given and empty is none, unlike one that is not given.
+	Kinds []string `yaml:"kinds" name:"kube-kinds" default:"all" placeholder:"KIND" help:"Kinds that are watched, as rules have them, and with each what its claims depend on; all for every kind. Names of objects of other kinds that the webhook could watch are held."`
+}
+
+// allKinds is the word for every kind.
+const allKinds = "all"
+
+// Watched are the kinds that Kinds stands for, never nil.
+func (k Kubernetes) Watched() []string {
+	if slices.Contains(k.Kinds, allKinds) {
+		return claim.Kinds()
+	}
+	return append([]string{}, k.Kinds...)
+}
+
+func (k Kubernetes) validate() error {
+	var errs []error
+	for i, kind := range k.Kinds {
+		if kind != allKinds && !slices.Contains(claim.Kinds(), kind) {
+			errs = append(errs, &setting.Error{Field: fmt.Sprintf("kinds[%d]", i), Value: kind, Want: "want all, or of " + strings.Join(claim.Kinds(), ", ")})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Log is how the webhook logs.
@@ -82,6 +108,7 @@ func (o Options) Validate() error {
 	return errors.Join(
 		setting.Under("server", o.Server.validate()),
 		setting.Under("rails", o.Rails.validate()),
+		setting.Under("kubernetes", o.Kubernetes.validate()),
 		setting.Under("log", o.Log.validate()),
 		setting.Under("externalDNS", o.ExternalDNS.Validate()),
 	)

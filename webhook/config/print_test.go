@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/policy"
 )
@@ -125,6 +126,7 @@ func anyFile(t *rapid.T) *config.File {
 	f.DryRun = rapid.Bool().Draw(t, "dry run")
 	f.Kubernetes.Enabled = rapid.Bool().Draw(t, "kubernetes")
 	f.Kubernetes.Context = word(t, "context")
+	f.Kubernetes.Kinds = rapid.SliceOfN(rapid.SampledFrom(append(claim.Kinds(), "all")), 0, 3).Draw(t, "kinds")
 	f.Rails.MaxDeleteShare = rapid.Float64Range(0.001, 1).Draw(t, "share")
 	f.Rails.MaxDeleteMin = rapid.IntRange(1, 1<<40).Draw(t, "min")
 	f.Failover = rapid.Bool().Draw(t, "failover")

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/spokedns/spokedns/webhook/claim"
 )
@@ -61,6 +62,25 @@ func resources() []*resource {
 		&resource{group: gatewayAPI, versions: []string{"v1"}, plural: "listenersets", read: readListenerSet, affects: routes},
 		&resource{group: "gateway.networking.x-k8s.io", versions: []string{"v1alpha1"}, plural: "xlistenersets", read: readListenerSet, affects: routes},
 	)
+}
+
+// followed are the resources of the kinds, and those that say something about them, directly or through others; nil
+// kinds are all.
+func followed(all []*resource, kinds []string) []*resource {
+	if kinds == nil {
+		return all
+	}
+	wanted := map[string]bool{}
+	for found := true; found; {
+		found = false
+		for _, r := range all {
+			helps := slices.ContainsFunc(r.affects, func(id string) bool { return wanted[id] })
+			if !wanted[r.id()] && (helps || slices.Contains(kinds, r.kind)) {
+				wanted[r.id()], found = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(r *resource) bool { return !wanted[r.id()] })
 }
 
 // id is the name RBAC and CRDs use, "ingresses.networking.k8s.io".

@@ -18,6 +18,7 @@ const (
 	Absent      State = "absent"      // the server does not serve it: no CRD
 	Forbidden   State = "forbidden"   // a right to list or watch is missing
 	Unreachable State = "unreachable" // the server does not answer, or not usefully
+	Unlisted    State = "unlisted"    // not among the kinds that are wanted: nobody asks for it
 )
 
 // Status is the state of one watched resource.

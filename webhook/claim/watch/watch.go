@@ -23,6 +23,8 @@ type Config struct {
 	Client *rest.Config
 	Logger *slog.Logger
 	Keep   Keep
+	// Kinds are those of claims that are followed, and with them what their claims depend on; nil: all.
+	Kinds []string
 	// AnnotationPrefixes are the prefixes of external-dns's annotations, each ending in "/"; by default
 	// both that external-dns has used.
 	AnnotationPrefixes []string
@@ -36,7 +38,7 @@ type Watcher struct {
 	log      *slog.Logger
 	prefixes []string
 	poll     time.Duration
-	all      []*resource
+	all      []*resource // that are followed
 	store    *store
 	missing  *memory
 
@@ -60,9 +62,10 @@ func New(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := resources()
 	w := &Watcher{
 		api: api, log: cfg.Logger, prefixes: cfg.AnnotationPrefixes, poll: cfg.Poll,
-		all: resources(), missing: newMemory(), feeds: map[string]*running{},
+		all: followed(known, cfg.Kinds), missing: newMemory(), feeds: map[string]*running{},
 	}
 	if len(w.prefixes) == 0 {
 		w.prefixes = []string{"external-dns.kubernetes.io/", "external-dns.alpha.kubernetes.io/"}
@@ -71,9 +74,13 @@ func New(cfg Config) (*Watcher, error) {
 		w.poll = 5 * time.Second
 	}
 	w.reader = &reader{cfg.Keep, w.prefixes}
-	w.store = newStore(w.all)
-	for _, r := range w.all {
-		w.store.report(r, Listing, "not read yet")
+	w.store = newStore(known)
+	for _, r := range known {
+		if slices.Contains(w.all, r) {
+			w.store.report(r, Listing, "not read yet")
+		} else {
+			w.store.report(r, Unlisted, "kubernetes.kinds leaves it out")
+		}
 	}
 	return w, nil
 }

@@ -3,19 +3,22 @@ package watch_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/claim/watch"
 )
 
-// start runs a watcher on the cluster until the test ends and waits until it is synced.
-func start(t *testing.T, c *cluster, keep watch.Keep) *watch.Watcher {
+// start runs a watcher of all kinds, or of those given, on the cluster until the test ends and waits until it is synced.
+func start(t *testing.T, c *cluster, keep watch.Keep, kinds ...string) *watch.Watcher {
 	t.Helper()
 	w, err := watch.New(watch.Config{
-		Client: c.config(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Keep: keep,
+		Client: c.config(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Keep: keep, Kinds: kinds,
 		Poll: 20 * time.Millisecond,
 	})
 	if err != nil {
@@ -172,6 +175,68 @@ func TestMissingRightStopsNothingElse(t *testing.T) {
 		_, reason := w.Snapshot().Watched("service")
 		return reason
 	})
+}
+
+// Only the kinds that are wanted are asked for, and what says something about them; of the others it is known why
+// nothing is.
+func TestOnlyWantedKindsAreFollowed(t *testing.T) {
+	const gateway, istio = ".gateway.networking.k8s.io", ".networking.istio.io"
+	lists := []string{"gateways" + gateway, "listenersets" + gateway, "xlistenersets.gateway.networking.x-k8s.io"}
+	ingress := []string{"ingressclasses.networking.k8s.io", "ingresses.networking.k8s.io"}
+	for kind, want := range map[string][]string{
+		"service":        {"services"},
+		"ingress":        ingress,
+		"crd":            {"dnsendpoints.externaldns.k8s.io"},
+		"tlsroute":       append([]string{"tlsroutes" + gateway}, lists...),
+		"gateway":        append([]string{"gateways" + istio, "services"}, ingress...),
+		"virtualservice": append([]string{"gateways" + istio, "virtualservices" + istio, "services"}, ingress...),
+		"ingressroute":   {"ingressroutes.traefik.io"},
+	} {
+		w := start(t, everything(t), watch.Keep{}, kind)
+		var got []string
+		for _, s := range w.Status() {
+			if s.State != watch.Unlisted {
+				got = append(got, s.Resource)
+			}
+		}
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: want -, followed +:\n%s", kind, diff)
+		}
+	}
+	c := newCluster(t)
+	c.forbidden["/api/v1/services"] = true
+	c.apply(t, front)
+	w := start(t, c, watch.Keep{}, "ingress")
+	hostsOf(t, w, "ingress/shop/front", "shop.example.org")
+	if complete, reason := w.Snapshot().Watched("service"); complete || reason != "kubernetes.kinds leaves it out" {
+		t.Errorf("Watched(service) = %v, %q; want false and that it is left out", complete, reason)
+	}
+	if err := w.Resolve(t.Context(), []claim.Ref{{Kind: "service", Namespace: "shop", Name: "front"}}); err != nil {
+		t.Error(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.requests) > 0 {
+		t.Errorf("asked for %q", c.requests)
+	}
+}
+
+func TestTheKindsAreThoseThatAreRead(t *testing.T) {
+	w, err := watch.New(watch.Config{Client: newCluster(t).config(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []string
+	for _, s := range w.Status() {
+		if s.Kind != "" {
+			read = append(read, s.Kind)
+		}
+	}
+	slices.Sort(read)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(claim.Kinds())), read); diff != "" {
+		t.Errorf("known -, read +:\n%s", diff)
+	}
 }
 
 // A right that is taken away makes the same difference at once as after a restart: nothing is decided on
