@@ -273,17 +273,21 @@ func TestThePodLivesWithItsRights(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Kinds of other sources stay unread, and it says so; what the role grants is read.
+			// It asks for what it may read, for all of that, and for nothing else.
+			if strings.Contains(string(said), "level=WARN") {
+				t.Errorf("the webhook warns:\n%s", said)
+			}
 			for _, role := range all[rbacv1.ClusterRole](r, "ClusterRole") {
+				if strings.HasSuffix(role.Name, ":external-dns") {
+					continue
+				}
 				for _, right := range flat(role.Rules) {
 					resource := strings.TrimSuffix(strings.Fields(right)[1], ".")
-					if strings.Contains(string(said), "resource="+resource+" state=forbidden") {
-						t.Errorf("the webhook may not read %s:\n%s", resource, said)
+					defined := !strings.HasSuffix(resource, ".x-k8s.io") // the Gateway API has moved it
+					if defined && !strings.Contains(string(said), "resource="+resource+" state=") {
+						t.Errorf("the webhook may read %s, and does not:\n%s", resource, said)
 					}
 				}
-			}
-			if !strings.Contains(string(said), "state=forbidden") {
-				t.Errorf("the webhook may read everything:\n%s", said)
 			}
 		})
 	}

@@ -97,7 +97,7 @@ func TestRightsFollowTheSources(t *testing.T) {
 			append(read("dnsendpoints.externaldns.k8s.io"), "update dnsendpoints/status.externaldns.k8s.io *")},
 		"gateway-httproute": {read("gateways"+gateway, "listenersets"+gateway, "httproutes"+gateway, "xlistenersets.gateway.networking.x-k8s.io"),
 			read("gateways"+gateway, "httproutes"+gateway, "namespaces.")},
-		"istio-gateway": {read("services.", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io", "gateways"+istio, "virtualservices"+istio),
+		"istio-gateway": {read("services.", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io", "gateways"+istio),
 			read("services.", "ingresses.networking.k8s.io", "gateways"+istio)},
 		"openshift-route": {nil, read("services.", "pods.", "nodes.", "ingresses.networking.k8s.io", "routes.route.openshift.io")},
 	} {

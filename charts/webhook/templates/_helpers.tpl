@@ -82,7 +82,9 @@ txtWildcardReplacement: {{ . | quote }}
 {{- if not .Values.config -}}
 {{- fail "config: is not given; want the webhook's configuration, at least views with a zone and a backend (docs/configuration.md)" -}}
 {{- end -}}
-{{- toYaml (merge (dict "externalDNS" (include "webhook.ownership" . | fromYaml)) .Values.config) -}}
+{{- $ownership := include "webhook.ownership" . | fromYaml -}}
+{{- $config := mergeOverwrite (dict "kubernetes" (include "webhook.kinds" . | fromJson)) .Values.config -}}
+{{- toYaml (mergeOverwrite $config (dict "externalDNS" $ownership)) -}}
 {{- end }}
 
 {{- /* Ports the backends are reached at, as a JSON list under "ports". */ -}}

@@ -90,6 +90,23 @@
 {{- end }}
 {{- end }}
 
+{{- /* The kinds the webhook watches, those of the sources, as JSON under "kinds": what webhook.rules lets it read. */ -}}
+{{- define "webhook.kinds" -}}
+{{- $kinds := list -}}
+{{- range .Values.externalDNS.sources -}}
+{{- if has . (list "ingress" "service" "crd") -}}
+{{- $kinds = append $kinds . -}}
+{{- else if hasPrefix "gateway-" . -}}
+{{- $kinds = append $kinds (trimPrefix "gateway-" .) -}}
+{{- else if hasPrefix "istio-" . -}}
+{{- $kinds = append $kinds (trimPrefix "istio-" .) -}}
+{{- else if eq . "traefik-proxy" -}}
+{{- $kinds = concat $kinds (list "ingressroute" "ingressroutetcp" "ingressrouteudp") -}}
+{{- end -}}
+{{- end -}}
+{{- dict "kinds" $kinds | toJson -}}
+{{- end }}
+
 {{- /* What the webhook reads (docs/kubernetes.md): the kinds of the sources, and what says their class and address. */ -}}
 {{- define "webhook.rules" -}}
 {{- $read := "[get, list, watch]" -}}
@@ -116,7 +133,10 @@
 - {apiGroups: [externaldns.k8s.io], resources: [dnsendpoints], verbs: {{ $read }}}
 {{- end }}
 {{- if include "webhook.any" (list . "istio-gateway" "istio-virtualservice") }}
-- {apiGroups: [networking.istio.io], resources: [gateways, virtualservices], verbs: {{ $read }}}
+- {apiGroups: [networking.istio.io], resources: [gateways], verbs: {{ $read }}}
+{{- end }}
+{{- if include "webhook.any" (list . "istio-virtualservice") }}
+- {apiGroups: [networking.istio.io], resources: [virtualservices], verbs: {{ $read }}}
 {{- end }}
 {{- if include "webhook.any" (list . "traefik-proxy") }}
 - {apiGroups: [traefik.io], resources: [ingressroutes, ingressroutetcps, ingressrouteudps], verbs: {{ $read }}}
