@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"slices"
-	"strings"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/spokedns/spokedns/corednsconfig/central"
 	"github.com/spokedns/spokedns/corednsconfig/etcdlint"
+	"github.com/spokedns/spokedns/program"
 )
 
 const about = `Make every cluster of a landscape forward its base domain to the central DNS.
@@ -35,9 +29,7 @@ type commandLine struct {
 	CentralCorefile corefileCommand      `cmd:"" help:"Print the Corefile of the central CoreDNS."`
 	CentralSetup    central.SetupOptions `cmd:"" help:"Make the users, rights and keys of the central etcd."`
 
-	LogLevel  slog.Level       `default:"info" group:"Operations" help:"debug, info, warn or error."`
-	LogFormat string           `default:"text" enum:"text,json" group:"Operations" help:"text or json."`
-	Version   kong.VersionFlag `env:"-" group:"Operations" help:"Print the version and exit."`
+	program.Log `embed:""`
 }
 
 type corefileCommand struct {
@@ -46,27 +38,14 @@ type corefileCommand struct {
 
 // parse reads flags and environment. The command is nil when the answer was help or the version.
 func parse(args []string, stdout, stderr io.Writer) (*commandLine, func(context.Context, streams) error, error) {
-	c, done := &commandLine{}, false
-	k, err := kong.New(c,
-		kong.Name("corednsconfig"),
-		kong.Description(about),
-		kong.Vars{"version": buildVersion()},
-		kong.Writers(stdout, stderr),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110, NoAppDescFormat: true}),
-		kong.ValueFormatter(helpOf),
-	)
+	c := &commandLine{}
+	p, err := program.Flags{Name: "corednsconfig", About: about, Version: program.Version(version), Stdout: stdout, Stderr: stderr}.Parser(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	nameEnvironment(k.Model.Node)
-	k.Model.HelpFlag.Help = "Print this and exit."
-	k.Exit = func(int) { done = true }
-	parsed, err := k.Parse(args)
-	if done {
-		return c, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w; --help lists what can be given", err)
+	parsed, err := p.Parse(args)
+	if err != nil || parsed == nil {
+		return nil, nil, err
 	}
 	return c, c.command(parsed.Command()), nil
 }
@@ -89,30 +68,4 @@ func (c *commandLine) command(name string) func(context.Context, streams) error 
 	default:
 		return func(ctx context.Context, s streams) error { return central.Setup(ctx, c.CentralSetup, s.stdout) }
 	}
-}
-
-// nameEnvironment gives every flag its environment variable. One that is set to nothing counts as not set:
-// deployments hand on empty values.
-func nameEnvironment(node *kong.Node) {
-	for _, flag := range node.Flags {
-		own := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		switch {
-		case flag.Name == "help" || slices.Equal(flag.Envs, []string{"-"}):
-			flag.Envs = nil
-		case !slices.Contains(flag.Envs, own):
-			flag.Envs = append([]string{own}, flag.Envs...)
-		}
-		flag.Tag.Envs = slices.DeleteFunc(slices.Clone(flag.Envs), func(env string) bool { return os.Getenv(env) == "" })
-	}
-	for _, child := range node.Children {
-		nameEnvironment(child)
-	}
-}
-
-// helpOf is the help of a flag: what it means, and its environment variables.
-func helpOf(value *kong.Value) string {
-	if value.Flag != nil && len(value.Flag.Envs) > 0 {
-		return value.Help + " [" + strings.Join(value.Flag.Envs, ", ") + "]"
-	}
-	return value.Help
 }

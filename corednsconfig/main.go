@@ -12,7 +12,11 @@ import (
 	"syscall"
 
 	"github.com/spokedns/spokedns/corednsconfig/etcdlint"
+	"github.com/spokedns/spokedns/program"
 )
+
+// version is set by the release build: -ldflags "-X main.version=v1.2.3".
+var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil || command == nil {
 		return err
 	}
-	return command(ctx, streams{stdout: stdout, log: newLogger(stderr, c.LogFormat, c.LogLevel)})
+	return command(ctx, streams{stdout: stdout, log: c.Logger(stderr)})
 }
 
 // streams are where a command answers and where it logs.
@@ -40,10 +44,4 @@ type streams struct {
 	log    *slog.Logger
 }
 
-func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
+func userAgent() string { return "spokedns-corednsconfig/" + program.Version(version) }

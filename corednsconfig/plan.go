@@ -12,11 +12,12 @@ import (
 	"github.com/spokedns/spokedns/corednsconfig/controller"
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
+	"github.com/spokedns/spokedns/program"
 )
 
 // planCommand shows what would be written to one cluster.
 type planCommand struct {
-	cluster `embed:""`
+	program.Kubernetes `embed:""`
 
 	Zones     []string `name:"zone" required:"" placeholder:"ZONE" help:"Zone that is to be forwarded; repeat it for several."`
 	Upstreams []string `name:"upstream" required:"" placeholder:"ADDRESS" help:"Address of a central DNS server, with or without a port; repeat it for several."`
@@ -35,7 +36,7 @@ func (p planCommand) run(ctx context.Context, s streams) error {
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	cfg, err := p.config()
+	cfg, err := p.Config(userAgent())
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	program    = "spokedns-corednsconfig"
+	ownName    = "spokedns-corednsconfig"
 	kubeSystem = "kube-system"
 )
 
@@ -55,14 +55,14 @@ type rightsCommand struct {
 
 func (r rightsCommand) run(_ context.Context, s streams) error {
 	meta := func(namespace string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Namespace: namespace, Name: program}
+		return metav1.ObjectMeta{Namespace: namespace, Name: ownName}
 	}
-	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: r.Namespace, Name: program}}
+	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: r.Namespace, Name: ownName}}
 	rbac := func(kind string) metav1.TypeMeta {
 		return metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: kind}
 	}
 	ref := func(kind string) rbacv1.RoleRef {
-		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: program}
+		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: ownName}
 	}
 	objects := []any{corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: meta(r.Namespace)}}
 	for _, right := range rights(r.DNSNamespaces...) {

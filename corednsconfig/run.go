@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,17 +24,16 @@ import (
 	"github.com/spokedns/spokedns/corednsconfig/controller"
 	"github.com/spokedns/spokedns/corednsconfig/fleet"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
+	"github.com/spokedns/spokedns/program"
 )
 
 // runCommand is the controller.
 type runCommand struct {
-	cluster   `embed:""`
-	Namespace string `placeholder:"NAME" group:"Kubernetes" env:"NAMESPACE,POD_NAMESPACE" help:"Namespace of the kubeconfig Secrets and the Lease. Default: the pod's own."`
-	Lease     string `default:"spokedns-corednsconfig" group:"Kubernetes" help:"Lease that says who leads."`
+	program.Kubernetes `embed:""`
+	Namespace          string `placeholder:"NAME" group:"Kubernetes" env:"NAMESPACE,POD_NAMESPACE" help:"Namespace of the kubeconfig Secrets and the Lease. Default: the pod's own."`
+	Lease              string `default:"spokedns-corednsconfig" group:"Kubernetes" help:"Lease that says who leads."`
 
-	LeaseDuration time.Duration `default:"15s" group:"Election" help:"How long a leader that is not heard of is waited for."`
-	RenewDeadline time.Duration `default:"10s" group:"Election" help:"How long the leader tries to stay it before it stops."`
-	RetryPeriod   time.Duration `default:"2s" group:"Election" help:"Time from one try to the next."`
+	program.Election `embed:""`
 
 	Sources    []string      `name:"source" placeholder:"SOURCE" default:"Local,Kubeconfig,ClusterAPI,OpenMCP" enum:"Local,Kubeconfig,ClusterAPI,OpenMCP" group:"Clusters" help:"Where clusters are looked for: Local, Kubeconfig, ClusterAPI, OpenMCP."`
 	Annotation string        `default:"dns.openmcp.cloud/base-domain" group:"Clusters" help:"Annotation that a Cluster object gets with the base domain, once its cluster resolves it."`
@@ -50,37 +48,22 @@ type runCommand struct {
 	Listen string `default:":8080" group:"Operations" help:"Address of /metrics, /healthz and /readyz."`
 }
 
-// podNamespace is where Kubernetes tells a pod its own namespace.
-const podNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-
 // complete fills in what the pod knows of itself, and refuses what cannot work.
 func (c *runCommand) complete() error {
-	if c.Namespace == "" {
-		own, _ := os.ReadFile(podNamespace) // there is none outside of a pod
-		c.Namespace = strings.TrimSpace(string(own))
-	}
-	var wrong []error
-	if c.Namespace == "" {
-		wrong = append(wrong, errors.New("--namespace: want the namespace of the kubeconfig Secrets, because this is not a pod that has one of its own"))
-	}
+	namespace, err := program.Namespace(c.Namespace, "the kubeconfig Secrets")
+	c.Namespace = namespace
+	wrong := []error{err, c.Election.Check()}
 	for _, d := range []struct {
 		flag  string
 		is    time.Duration
 		least time.Duration
 	}{
-		{"--lease-duration", c.LeaseDuration, time.Second}, {"--discover", c.Discover, time.Second}, {"--resync", c.Resync, time.Second}, {"--drift", c.Drift, time.Second},
+		{"--discover", c.Discover, time.Second}, {"--resync", c.Resync, time.Second}, {"--drift", c.Drift, time.Second},
 		{"--call", c.Call, time.Second}, {"--converge", c.Converge, 10 * time.Second},
 	} {
 		if d.is < d.least {
 			wrong = append(wrong, fmt.Errorf("%s: %s: want at least %s", d.flag, d.is, d.least))
 		}
-	}
-	if c.RetryPeriod <= 0 || 2*c.RetryPeriod > c.RenewDeadline {
-		wrong = append(wrong, fmt.Errorf("--retry-period: %s: want at most half of --renew-deadline, %s", c.RetryPeriod, c.RenewDeadline))
-	}
-	if c.RenewDeadline+c.RetryPeriod > c.LeaseDuration {
-		wrong = append(wrong, fmt.Errorf("--renew-deadline: %s: want it to end, with one --retry-period (%s), before --lease-duration (%s) does",
-			c.RenewDeadline, c.RetryPeriod, c.LeaseDuration))
 	}
 	if c.Parallel < 1 {
 		wrong = append(wrong, fmt.Errorf("--parallel: %d: want at least 1", c.Parallel))
@@ -92,11 +75,11 @@ func (c *runCommand) run(ctx context.Context, s streams) error {
 	if err := c.complete(); err != nil {
 		return err
 	}
-	cfg, err := c.config()
+	cfg, err := c.Config(userAgent())
 	if err != nil {
 		return err
 	}
-	s.log.Info("starting", "version", buildVersion(), "namespace", c.Namespace, "sources", strings.Join(c.Sources, ","))
+	s.log.Info("starting", "version", program.Version(version), "namespace", c.Namespace, "sources", strings.Join(c.Sources, ","))
 	m, err := c.manager(cfg, s.log)
 	if err != nil {
 		return err
@@ -160,7 +143,7 @@ func (c *runCommand) wire(m manager.Manager, cfg *rest.Config, registry *prometh
 	}
 	works = controller.New(m.GetClient(), controller.Options{
 		Engine: engine, Fleet: clusters, Log: log, Metrics: controller.NewMetrics(registry),
-		Events:   controller.NewEvents(m.GetEventRecorder(program)),
+		Events:   controller.NewEvents(m.GetEventRecorder(ownName)),
 		Parallel: c.Parallel, Resync: c.Resync, Drift: c.Drift, Discover: c.Discover,
 	})
 	return works.SetupWithManager(m)

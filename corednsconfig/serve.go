@@ -16,13 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/spokedns/spokedns/corednsconfig/api/v1alpha1"
+	"github.com/spokedns/spokedns/program"
 )
 
 // serve answers probes and Prometheus until ctx ends; it is there before anything else starts. A listener that fails
 // ends the program, and its error is what comes from the channel.
 func (c *runCommand) serve(ctx context.Context, cancel func(), m manager.Manager, registry *prometheus.Registry, log *slog.Logger) (<-chan error, error) {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "spokedns_build_info", Help: "Always 1."}, []string{"version"})
-	info.WithLabelValues(buildVersion()).Set(1)
+	info.WithLabelValues(program.Version(version)).Set(1)
 	leader := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "spokedns_corednsconfig_leader", Help: "1 on the replica that leads."}, func() float64 {
 		select {
 		case <-m.Elected():

@@ -20,7 +20,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("POD_NAMESPACE", "")
 			t.Setenv("NAMESPACE", "")
-			_, _, err := parse(c.args, io.Discard, io.Discard)
+			_, err := parse(c.args, io.Discard, io.Discard)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -34,7 +34,7 @@ func TestEnvironmentAndDefaults(t *testing.T) {
 	t.Setenv("POD_NAME", "ipcontroller-0")
 	t.Setenv("IPV4_MODE", "static")
 	t.Setenv("IPV4_ADDRESS", here)
-	c, _, err := parse(nil, io.Discard, io.Discard)
+	c, err := parse(nil, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

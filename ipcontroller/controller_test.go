@@ -94,7 +94,7 @@ func (b *journalBuffer) Write(p []byte) (int, error) {
 // start runs a replica until it is ended, or the test is.
 func (s *site) start(name string) *replica {
 	s.t.Helper()
-	c, _, err := parse(append([]string{"--identity=" + name, "--node-name=node-of-" + name}, s.args...), os.Stdout, os.Stderr)
+	c, err := parse(append([]string{"--identity=" + name, "--node-name=node-of-" + name}, s.args...), os.Stdout, os.Stderr)
 	if err != nil {
 		s.t.Fatal(err)
 	}

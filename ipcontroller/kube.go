@@ -2,44 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
 )
-
-// cluster says how to reach the API server.
-func (c *commandLine) cluster() (*rest.Config, error) {
-	cfg, err := c.clusterConfig()
-	if errors.Is(err, rest.ErrNotInCluster) {
-		return nil, errors.New("this is not a pod and no kubeconfig is given; give --kubeconfig")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
-	}
-	cfg.UserAgent = "spokedns-ipcontroller/" + buildVersion()
-	return cfg, nil
-}
-
-func (c *commandLine) clusterConfig() (*rest.Config, error) {
-	if c.Kubeconfig == "" {
-		return rest.InClusterConfig()
-	}
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(c.Kubeconfig)},
-		&clientcmd.ConfigOverrides{CurrentContext: c.Context},
-	).ClientConfig()
-}
 
 // objects is what the modes service and node ask of the cluster.
 type objects struct{ core coreclient.CoreV1Interface }

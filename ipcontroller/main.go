@@ -6,11 +6,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spokedns/spokedns/program"
 )
+
+// version is set by the release build: -ldflags "-X main.version=v1.2.3".
+var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -25,27 +29,19 @@ func main() {
 // run is the program without its process: what it is asked for in args is answered on stdout, logs go
 // to stderr, and it ends with ctx.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, done, err := parse(args, stdout, stderr)
-	if err != nil || done {
+	c, err := parse(args, stdout, stderr)
+	if err != nil || c == nil {
 		return err
 	}
-	log := newLogger(stderr, c.LogFormat, c.LogLevel)
-	cluster, err := c.cluster()
+	log := c.Logger(stderr)
+	cluster, err := c.Config("spokedns-ipcontroller/" + program.Version(version))
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "version", buildVersion(), "configmap", c.Namespace+"/"+c.ConfigMap, "identity", c.Identity)
+	log.Info("starting", "version", program.Version(version), "configmap", c.Namespace+"/"+c.ConfigMap, "identity", c.Identity)
 	p, err := newController(c, cluster, log)
 	if err != nil {
 		return err
 	}
 	return p.run(ctx)
-}
-
-func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spokedns/spokedns/ipcontroller/detect"
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
+	"github.com/spokedns/spokedns/program"
 )
 
 // metrics counts what happens; what stands in the ConfigMap it reads when it is asked.
@@ -45,7 +46,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		answering: histogram("spokedns_endpoint_request_duration_seconds", "Time to answer a request over HTTP.", "method", "endpoint"),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "spokedns_build_info", Help: "Always 1."}, []string{"version"})
-	info.WithLabelValues(buildVersion()).Set(1)
+	info.WithLabelValues(program.Version(version)).Set(1)
 	r.MustRegister(m.duration, m.lookup, m.failures, m.rounds, m.changes, m.writes, m.events, m.requests, m.answering, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -10,6 +10,7 @@ import (
 	"github.com/spokedns/spokedns/ipcontroller/detect"
 	"github.com/spokedns/spokedns/ipcontroller/page"
 	"github.com/spokedns/spokedns/ipcontroller/wanip"
+	"github.com/spokedns/spokedns/program"
 )
 
 // page serves what is known to people.
@@ -30,7 +31,7 @@ func (p *controller) page(w http.ResponseWriter, _ *http.Request) {
 func (p *controller) view(now time.Time) page.View {
 	s := p.reader.Snapshot(now)
 	v := page.View{
-		Now: now, ConfigMap: p.settings.Namespace + "/" + p.settings.ConfigMap, Problem: s.Problem, Version: buildVersion(),
+		Now: now, ConfigMap: p.settings.Namespace + "/" + p.settings.ConfigMap, Problem: s.Problem, Version: program.Version(version),
 		Leading: p.leading(), Holder: s.State.Holder, Node: s.State.Node, Epoch: s.State.Epoch,
 	}
 	if v.Leading {

@@ -6,11 +6,11 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/spokedns/spokedns/program"
 	"github.com/spokedns/spokedns/webhook/config"
 )
 
@@ -48,75 +48,37 @@ type invocation struct {
 	given map[any]string // address of each field that was given → the flag or variable that gave it
 }
 
-// parse reads flags and environment. done is true when the answer was help or the version.
-func parse(args []string, stdout, stderr io.Writer) (in *invocation, done bool, err error) {
-	in, k, err := newParser(stdout, stderr)
+// parse reads flags and environment. It is nil when the answer was help or the version.
+func parse(args []string, stdout, stderr io.Writer) (*invocation, error) {
+	in, p, err := newParser(stdout, stderr)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	k.Exit = func(int) { done = true }
-	ctx, err := k.Parse(args)
-	if done {
-		return in, true, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("%w; --help lists what can be given", err)
+	ctx, err := p.Parse(args)
+	if err != nil || ctx == nil {
+		return nil, err
 	}
 	for _, flag := range ctx.Model.Flags {
 		if by := givenBy(ctx, flag); by != "" {
 			in.given[flag.Target.Addr().Interface()] = by
 		}
 	}
-	return in, false, nil
+	return in, nil
 }
 
 // newParser describes the command line. What is parsed goes to the invocation.
-func newParser(stdout, stderr io.Writer) (*invocation, *kong.Kong, error) {
+func newParser(stdout, stderr io.Writer) (*invocation, *program.Parser, error) {
 	in := &invocation{given: map[any]string{}}
-	k, err := kong.New(&in.commandLine,
-		kong.Name("webhook"),
-		kong.Description(about),
-		kong.Vars{"version": buildVersion(), "backends": kinds().String()},
-		kong.Writers(stdout, stderr),
+	p, err := program.Flags{Name: "webhook", About: about, Version: program.Version(version), Stdout: stdout, Stderr: stderr}.Parser(&in.commandLine,
+		kong.Vars{"backends": kinds().String()},
 		kong.Embed(&in.Options),
 		kong.Embed(&in.Backends),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 110, NoAppDescFormat: true}),
-		kong.ValueFormatter(helpOf),
 	)
 	if err != nil {
 		return nil, nil, err
 	}
-	nameEnvironment(k.Model.Flags)
-	k.Model.HelpFlag.Help = "Print this and exit."
-	k.Model.HelpFlag.Group = &kong.Group{Key: "Configuration", Title: "Configuration"}
-	return in, k, nil
-}
-
-// nameEnvironment gives every flag its environment variable, before those it has from elsewhere. One that is set to nothing counts as not
-// set: deployments hand on empty values.
-func nameEnvironment(flags []*kong.Flag) {
-	for _, flag := range flags {
-		own := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		switch {
-		case flag.Name == "help" || slices.Equal(flag.Envs, []string{"-"}):
-			flag.Envs = nil
-		case !slices.Contains(flag.Envs, own):
-			flag.Envs = append([]string{own}, flag.Envs...)
-		}
-		flag.Tag.Envs = slices.DeleteFunc(slices.Clone(flag.Envs), func(env string) bool { return os.Getenv(env) == "" })
-	}
-}
-
-// helpOf is the help of a flag: what it means, its default, and its environment variable.
-func helpOf(value *kong.Value) string {
-	help := value.Help
-	if value.HasDefault && value.Flag.PlaceHolder != "" {
-		help = strings.TrimSuffix(help, ".") + " (default " + value.Default + ")."
-	}
-	if envs := value.Flag.Envs; len(envs) > 0 {
-		help += " [" + strings.Join(envs, ", ") + "]"
-	}
-	return help
+	p.Model.HelpFlag.Group = &kong.Group{Key: "Configuration", Title: "Configuration"}
+	return in, p, nil
 }
 
 // givenBy says what gave a flag its value: the flag, an environment variable, or nothing.

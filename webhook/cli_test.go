@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/spokedns/spokedns/program"
 )
 
 // ask runs the program for an answer on standard output; it must end by itself.
@@ -75,7 +77,7 @@ func TestPrecedence(t *testing.T) {
 	path := configFile(t, "views: [{name: public, zones: [example.org], backend: {memory: {}}}]\nlog: {level: warn}\nrails: {maxDeleteMin: 7}\n")
 	level := func(args ...string) string {
 		t.Helper()
-		in, _, err := parse(args, os.Stdout, os.Stderr)
+		in, err := parse(args, os.Stdout, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,8 +243,8 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("longer than 110 columns: %s", line)
 		}
 	}
-	version, err := ask(t, "--version")
-	if err != nil || strings.TrimSpace(version) != buildVersion() {
-		t.Errorf("version %q, %v; want %q", version, err, buildVersion())
+	said, err := ask(t, "--version")
+	if err != nil || strings.TrimSpace(said) != program.Version(version) {
+		t.Errorf("version %q, %v; want %q", said, err, program.Version(version))
 	}
 }

@@ -9,12 +9,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/spokedns/spokedns/program"
 	"github.com/spokedns/spokedns/webhook/config"
 )
 
@@ -23,25 +22,11 @@ func cluster(k config.Kubernetes) (*rest.Config, error) {
 	if !k.Enabled {
 		return nil, nil
 	}
-	cfg, err := clusterConfig(k)
-	if errors.Is(err, rest.ErrNotInCluster) {
-		return nil, errors.New("this is not a pod and no kubeconfig is given; give --kubeconfig, or --no-kubernetes to decide by what external-dns says alone")
+	cfg, err := program.Kubernetes{Kubeconfig: k.Kubeconfig, Context: k.Context}.Config("spokedns-webhook/" + program.Version(version))
+	if errors.Is(err, program.ErrNoCluster) {
+		return nil, fmt.Errorf("%w, or --no-kubernetes to decide by what external-dns says alone", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
-	}
-	cfg.UserAgent = "spokedns-webhook/" + buildVersion()
-	return cfg, nil
-}
-
-func clusterConfig(k config.Kubernetes) (*rest.Config, error) {
-	if k.Kubeconfig == "" {
-		return rest.InClusterConfig()
-	}
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(k.Kubeconfig)},
-		&clientcmd.ConfigOverrides{CurrentContext: k.Context},
-	).ClientConfig()
+	return cfg, err
 }
 
 // eventTimeout is how long writing an Event may take; nothing waits for it.

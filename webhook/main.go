@@ -11,8 +11,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spokedns/spokedns/program"
 	"github.com/spokedns/spokedns/webhook/config"
 )
+
+// version is set by the release build: -ldflags "-X main.version=v1.2.3".
+var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -27,8 +31,8 @@ func main() {
 // run is the program without its process: what it is asked for in args is answered on stdout, logs go
 // to stderr, and it ends with ctx.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	in, done, err := parse(args, stdout, stderr)
-	if err != nil || done {
+	in, err := parse(args, stdout, stderr)
+	if err != nil || in == nil {
 		return err
 	}
 	content, err := in.read()
@@ -45,8 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	go keepFrugal(ctx)
 	level := new(slog.LevelVar)
 	level.Set(f.Log.SlogLevel())
-	log := newLogger(stderr, f.Log.Format, level)
-	log.Info("starting", "version", buildVersion(), "config", in.Config)
+	log := program.Logger(stderr, f.Log.Format, level)
+	log.Info("starting", "version", program.Version(version), "config", in.Config)
 	w, err := newWebhook(in, f, log, level)
 	if err != nil {
 		return err
@@ -66,12 +70,4 @@ func answer(in *invocation, f *config.File, stdout io.Writer) error {
 	}
 	_, err = io.WriteString(stdout, text)
 	return err
-}
-
-func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/rest"
 
+	"github.com/spokedns/spokedns/program"
 	"github.com/spokedns/spokedns/webhook/claim/watch"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/extdns"
@@ -49,7 +50,7 @@ func newWebhook(in *invocation, f *config.File, log *slog.Logger, level *slog.Le
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "spokedns_build_info", Help: "Always 1; the version is the label.",
-			ConstLabels: prometheus.Labels{"version": buildVersion()},
+			ConstLabels: prometheus.Labels{"version": program.Version(version)},
 		}, func() float64 { return 1 }),
 	)
 	w := &webhook{in: in, log: log, level: level, registry: registry, metrics: view.NewMetrics(registry), cluster: cfg, sites: newSites(cfg, log)}
@@ -57,7 +58,7 @@ func newWebhook(in *invocation, f *config.File, log *slog.Logger, level *slog.Le
 	if cfg == nil {
 		return w, nil
 	}
-	w.watcher, err = watch.New(watch.Config{Client: cfg, Logger: log})
+	w.watcher, err = watch.New(watch.Config{Client: cfg, Logger: log, Kinds: f.Kubernetes.Watched()})
 	return w, err
 }
 
