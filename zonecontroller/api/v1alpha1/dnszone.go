@@ -90,6 +90,9 @@ type SOA struct {
 	// +optional
 	// +kubebuilder:default=300
 	NegativeTTL int64 `json:"negativeTTL,omitempty"`
+	// TTL of the SOA record itself, in seconds; without it the zone's.
+	// +optional
+	TTL *int64 `json:"ttl,omitempty"`
 }
 
 // NameServer is one NS record, with its glue.
@@ -100,6 +103,9 @@ type NameServer struct {
 	IPv4Addresses []string `json:"ipv4Addresses,omitempty"`
 	// +optional
 	IPv6Addresses []string `json:"ipv6Addresses,omitempty"`
+	// TTL of the glue, in seconds; without it the zone's.
+	// +optional
+	TTL *int64 `json:"ttl,omitempty"`
 }
 
 // DNSZoneStatus is what was found and done.

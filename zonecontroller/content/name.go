@@ -1,0 +1,64 @@
+package content
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/spokedns/spokedns/webhook/backend"
+)
+
+// FQDN is the canonical name of a record in a zone. Names are as in a zone file: "@" is the zone, one with a dot at the
+// end is whole, others are relative. The zone's own name at the end of a relative one is refused, for it is a whole
+// name whose dot was forgotten.
+func FQDN(zone, name string) (string, error) {
+	zone, err := backend.Name(zone)
+	if err != nil {
+		return "", err
+	}
+	if name == "@" {
+		return zone, nil
+	}
+	n, err := backend.Name(name)
+	if err != nil {
+		return "", err
+	}
+	switch whole := strings.HasSuffix(name, "."); {
+	case whole && !backend.InZone(n, zone):
+		return "", &outside{name: name, zone: zone}
+	case !whole && backend.InZone(n, zone):
+		return "", fmt.Errorf("%q is relative and would be %s.%s: want %q, or %q with a dot at the end", name, n, zone, relative(n, zone), n+".")
+	case !whole:
+		if n, err = backend.Name(n + "." + zone); err != nil {
+			return "", err
+		}
+	}
+	if _, rest, _ := strings.Cut(n, "."); strings.Contains(n, "*") && (n[0] != '*' || n[1] != '.' || strings.Contains(rest, "*")) {
+		return "", fmt.Errorf("%q: want * only as the whole first label (RFC 4592), for example *.apps", name)
+	}
+	return n, nil
+}
+
+// outside is a name that does not lie in the zone.
+type outside struct{ name, zone string }
+
+func (o *outside) Error() string {
+	return fmt.Sprintf("%q lies outside the zone %s: want a name in it, or the DNSZone that it lies in", o.name, o.zone)
+}
+
+// relative is a name of the zone as short as it goes: "www", "@".
+func relative(name, zone string) string {
+	if name == zone {
+		return "@"
+	}
+	return strings.TrimSuffix(name, "."+zone)
+}
+
+// upward yields a name of the zone and those above it, without the zone's own.
+func upward(name, zone string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for len(name) > len(zone) && yield(name) {
+			_, name, _ = strings.Cut(name, ".")
+		}
+	}
+}
