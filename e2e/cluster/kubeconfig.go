@@ -12,21 +12,22 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/spokedns/spokedns/e2e/pki"
 	"github.com/spokedns/spokedns/e2e/stack"
 )
 
 // writeKubeconfigs writes one kubeconfig per client, and makes the administrator's the cluster's own.
-func (c *Cluster) writeKubeconfigs(ca *authority, clients map[string]subject) error {
+func (c *Cluster) writeKubeconfigs(ca *pki.Authority, clients map[string]pki.Subject) error {
 	server := "https://" + net.JoinHostPort(c.NodeIP.String(), "6443")
 	for file, who := range clients {
-		p, err := ca.issue(who)
+		p, err := ca.Issue(who)
 		if err != nil {
 			return err
 		}
 		err = clientcmd.WriteToFile(clientcmdapi.Config{
-			Clusters:       map[string]*clientcmdapi.Cluster{c.Name: {Server: server, CertificateAuthorityData: ca.certPEM}},
-			AuthInfos:      map[string]*clientcmdapi.AuthInfo{who.name: {ClientCertificateData: p.cert, ClientKeyData: p.key}},
-			Contexts:       map[string]*clientcmdapi.Context{c.Name: {Cluster: c.Name, AuthInfo: who.name}},
+			Clusters:       map[string]*clientcmdapi.Cluster{c.Name: {Server: server, CertificateAuthorityData: ca.PEM}},
+			AuthInfos:      map[string]*clientcmdapi.AuthInfo{who.Name: {ClientCertificateData: p.Cert, ClientKeyData: p.Key}},
+			Contexts:       map[string]*clientcmdapi.Context{c.Name: {Cluster: c.Name, AuthInfo: who.Name}},
 			CurrentContext: c.Name,
 		}, c.kubeconfig(file))
 		if err != nil {

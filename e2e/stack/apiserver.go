@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+
+	"github.com/spokedns/spokedns/e2e/pki"
 )
 
 // APIServerConfig says what is particular about an API server. The zero value is a good one.
@@ -34,7 +36,7 @@ type APIServer struct {
 	Dynamic    dynamic.Interface
 
 	dir    string
-	ca     *authority
+	ca     *pki.Authority
 	mapper *restmapper.DeferredDiscoveryRESTMapper
 }
 
@@ -55,7 +57,7 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 	if err != nil {
 		return nil, err
 	}
-	if a.ca, err = newAuthority("spokedns test authority"); err != nil {
+	if a.ca, err = pki.New("spokedns test authority", pki.PerTest); err != nil {
 		return nil, err
 	}
 	credentials, err := a.writeServerCredentials()
@@ -86,20 +88,16 @@ func (s *Stack) APIServer(ctx context.Context, cfg APIServerConfig) (*APIServer,
 // writeServerCredentials makes the server's certificate and the key that signs service account tokens,
 // and returns the flags naming them.
 func (a *APIServer) writeServerCredentials() ([]string, error) {
-	serving, err := a.ca.issue(subject{name: "kube-apiserver", hosts: []string{"127.0.0.1", "localhost"}})
+	serving, err := a.ca.Issue(pki.Subject{Name: "kube-apiserver", Hosts: []string{"127.0.0.1", "localhost"}})
 	if err != nil {
 		return nil, err
 	}
-	account, err := newKey()
-	if err != nil {
-		return nil, err
-	}
-	private, public, err := account.pem()
+	private, public, err := pki.Keys()
 	if err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{
-		"ca.crt": a.ca.certPEM, "tls.crt": serving.certPEM, "tls.key": serving.keyPEM,
+		"ca.crt": a.ca.PEM, "tls.crt": serving.Cert, "tls.key": serving.Key,
 		"sa.key": private, "sa.pub": public,
 	}
 	for name, content := range files {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/spokedns/spokedns/e2e/pki"
 )
 
 // Divert is a proxy on loopback that answers for services of the Internet: what a client sends to one of
@@ -35,23 +37,23 @@ type Divert struct {
 
 // NewDivert starts a proxy that answers for the hosts; the certificate of its authority goes into dir.
 func NewDivert(dir string, hosts map[string]http.Handler) (*Divert, error) {
-	ca, err := newAuthority("diverted services")
+	ca, err := pki.New("diverted services", pki.PerTest)
 	if err != nil {
 		return nil, err
 	}
 	d := &Divert{CAFile: filepath.Join(dir, "divert-ca.pem"), hosts: hosts}
-	if err := os.WriteFile(d.CAFile, ca.certPEM, 0o600); err != nil {
+	if err := os.WriteFile(d.CAFile, ca.PEM, 0o600); err != nil {
 		return nil, err
 	}
 	var names []string
 	for host := range hosts {
 		names = append(names, host)
 	}
-	pair, err := ca.issue(subject{name: "diverted", hosts: names})
+	pair, err := ca.Issue(pki.Subject{Name: "diverted", Hosts: names})
 	if err != nil {
 		return nil, err
 	}
-	cert, err := tls.X509KeyPair(pair.certPEM, pair.keyPEM)
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
 	if err != nil {
 		return nil, err
 	}

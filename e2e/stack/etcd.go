@@ -13,6 +13,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/spokedns/spokedns/e2e/pki"
 )
 
 // EtcdConfig describes an etcd server. The zero value is one with plain HTTP, without users, that syncs
@@ -174,16 +176,16 @@ func (e *Etcd) answers(ctx context.Context) error {
 
 // issueCertificates makes an authority and one certificate, for the server and its clients alike.
 func (e *Etcd) issueCertificates(dir string) error {
-	ca, err := newAuthority("etcd authority")
+	ca, err := pki.New("etcd authority", pki.PerTest)
 	if err != nil {
 		return err
 	}
-	pair, err := ca.issue(subject{name: "etcd", hosts: []string{"127.0.0.1", "localhost", "etcd.internal"}})
+	pair, err := ca.Issue(pki.Subject{Name: "etcd", Hosts: []string{"127.0.0.1", "localhost", "etcd.internal"}})
 	if err != nil {
 		return err
 	}
 	e.CAFile, e.CertFile, e.KeyFile = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	for path, content := range map[string][]byte{e.CAFile: ca.certPEM, e.CertFile: pair.certPEM, e.KeyFile: pair.keyPEM} {
+	for path, content := range map[string][]byte{e.CAFile: ca.PEM, e.CertFile: pair.Cert, e.KeyFile: pair.Key} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return err
 		}

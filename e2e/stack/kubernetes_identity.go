@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/spokedns/spokedns/e2e/pki"
 )
 
 // Identity makes a user that may do what the rules allow, in every namespace, and nothing else; it
@@ -33,7 +35,7 @@ func (a *APIServer) Identity(ctx context.Context, name string, rules []rbacv1.Po
 	if err := a.Apply(ctx, role, binding); err != nil {
 		return "", fmt.Errorf("identity %s: %w", name, err)
 	}
-	cfg, err := a.clientConfig(a.Config.Host, subject{name: name})
+	cfg, err := a.clientConfig(a.Config.Host, pki.Subject{Name: name})
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +54,7 @@ func ConfigFor(kubeconfig string) (*rest.Config, error) {
 
 // becomeAdmin prepares the administrator's credentials and clients for the server at that URL.
 func (a *APIServer) becomeAdmin(url string) error {
-	cfg, err := a.clientConfig(url, subject{name: "admin", groups: []string{"system:masters"}})
+	cfg, err := a.clientConfig(url, pki.Subject{Name: "admin", Groups: []string{"system:masters"}})
 	if err != nil {
 		return err
 	}
@@ -71,14 +73,14 @@ func (a *APIServer) becomeAdmin(url string) error {
 	return nil
 }
 
-func (a *APIServer) clientConfig(url string, who subject) (*rest.Config, error) {
-	pair, err := a.ca.issue(who)
+func (a *APIServer) clientConfig(url string, who pki.Subject) (*rest.Config, error) {
+	pair, err := a.ca.Issue(who)
 	if err != nil {
 		return nil, err
 	}
 	return &rest.Config{
 		Host:            url,
-		TLSClientConfig: rest.TLSClientConfig{CAData: a.ca.certPEM, CertData: pair.certPEM, KeyData: pair.keyPEM},
+		TLSClientConfig: rest.TLSClientConfig{CAData: a.ca.PEM, CertData: pair.Cert, KeyData: pair.Key},
 		QPS:             -1,
 		WarningHandler:  rest.NoWarnings{}, // deprecations of what a test installs on purpose
 	}, nil

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/spokedns/spokedns/e2e/pki"
 )
 
 // TSIGKey is a key a DNS server knows (RFC 8945).
@@ -151,17 +153,17 @@ func (n *Named) issueCertificate(listen *string) (conf string, err error) {
 	if err != nil {
 		return "", err
 	}
-	ca, err := newAuthority("dns authority")
+	ca, err := pki.New("dns authority", pki.PerTest)
 	if err != nil {
 		return "", err
 	}
-	pair, err := ca.issue(subject{name: "dns", hosts: []string{"127.0.0.1", "dns.internal"}})
+	pair, err := ca.Issue(pki.Subject{Name: "dns", Hosts: []string{"127.0.0.1", "dns.internal"}})
 	if err != nil {
 		return "", err
 	}
 	n.TLSAddr, n.CAFile = fmt.Sprintf("127.0.0.1:%d", port), filepath.Join(n.dir, "ca.crt")
 	cert, key := filepath.Join(n.dir, "tls.crt"), filepath.Join(n.dir, "tls.key")
-	for path, content := range map[string][]byte{n.CAFile: ca.certPEM, cert: pair.certPEM, key: pair.keyPEM} {
+	for path, content := range map[string][]byte{n.CAFile: ca.PEM, cert: pair.Cert, key: pair.Key} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return "", err
 		}
