@@ -25,12 +25,12 @@ func (o *Owned) Error() string {
 }
 
 // Changes is what has to be done to a server that holds live for it to hold wanted: RRsets of both Zone and Records, with
-// the canonical values that live has, too. ours tells which RRsets are known to have been made by us, wanted or not; SOA
-// and NS of the zone itself always are.
+// the canonical values that live has, too. ours tells which RRsets are known to have been made by us, wanted or not; the NS
+// records of the zone itself always are. The SOA is left out, see the function of that name.
 //
 //   - What is wanted is made; where something else stands, it is changed if it is ours and is a conflict if not. What
 //     stands exactly as wanted is left as it is, and is no conflict.
-//   - What is ours and not wanted is deleted; SOA and NS of the zone never are.
+//   - What is ours and not wanted is deleted; NS records of the zone itself never are.
 //   - What the ownership TXT of external-dns stands for is a conflict, made by us or not, wanted or not. An ownership
 //     TXT that is itself ours, or wanted, speaks for nobody.
 //   - Nothing else is touched.
@@ -97,10 +97,10 @@ func (d *difference) keepOrDelete(set *backend.RRset) {
 
 // want decides on what is wanted.
 func (d *difference) want(set *backend.RRset) {
-	there := d.live[set.Key]
-	if set.Type == "SOA" && there != nil {
-		set = wantSOA(set, there)
+	if set.Type == "SOA" {
+		return
 	}
+	there := d.live[set.Key]
 	if !d.isApex(set.Key) {
 		if err := d.owners.of(set.Key); err != nil {
 			d.conflicts[set.Key] = err
@@ -124,35 +124,13 @@ func (d *difference) want(set *backend.RRset) {
 	}
 }
 
-// wantSOA is the wished SOA with the serial it is to have over the one that stands.
-func wantSOA(wish, there *backend.RRset) *backend.RRset {
-	if len(wish.Values) != 1 || len(there.Values) != 1 {
-		return wish
-	}
-	value, err := SOA(wish.Values[0], there.Values[0], 0)
-	if err != nil {
-		return there // what cannot be read is not overwritten
-	}
-	if wish.TTL != there.TTL && value == there.Values[0] {
-		// A server takes an SOA only with a higher serial (RFC 2136 §3.4.2.2), be it for the TTL alone.
-		if serial, err := Serial(value); err == nil {
-			if raised, err := SOA(value, value, serial+1); err == nil {
-				value = raised
-			}
-		}
-	}
-	return &backend.RRset{Key: wish.Key, TTL: wish.TTL, Values: []string{value}, Attrs: wish.Attrs}
-}
-
 // rank is the place of a change among others.
 func rank(c backend.Change) int {
 	switch t := c.Key().Type; {
 	case c.New == nil:
-		return 3
+		return 2
 	case t == "A" || t == "AAAA":
 		return 0
-	case t == "SOA":
-		return 2
 	}
 	return 1
 }
@@ -165,16 +143,20 @@ func byKey(sets []backend.RRset) map[backend.Key]*backend.RRset {
 	return m
 }
 
-// apexOf is the name of the zone: that of its SOA.
+// apexOf is the name of the zone: that of its SOA, else of the highest NS records.
 func apexOf(lists ...[]backend.RRset) string {
+	apex := ""
 	for _, sets := range lists {
 		for i := range sets {
-			if sets[i].Type == "SOA" {
-				return sets[i].Name
+			switch set := &sets[i]; {
+			case set.Type == "SOA":
+				return set.Name
+			case set.Type == "NS" && (apex == "" || len(set.Name) < len(apex)):
+				apex = set.Name
 			}
 		}
 	}
-	return ""
+	return apex
 }
 
 // someOf shows values, a few.
