@@ -8,6 +8,9 @@ MAKEFLAGS     += --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
+# Our programs: the directories that have a main.go.
+PROGRAMS := $(patsubst %/main.go,%,$(wildcard */main.go))
+
 # Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
 PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen helm promtool
 # Kubernetes: one module, one build, several programs.
@@ -18,7 +21,7 @@ LINT  := golangci-lint
 PACKAGES := named:bind9 dig:bind9-dnsutils nsupdate:bind9-dnsutils knotd:knot pdns_server:pdns-server \
             sqlite3:sqlite3 kubectl:kubernetes-client gcc:gcc git:git chromium:chromium \
             ip:iproute2 containerd:containerd runc:runc /usr/lib/cni/ptp:containernetworking-plugins \
-            iptables:iptables nft:nftables
+            iptables:iptables nft:nftables buildah:buildah
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
@@ -38,12 +41,19 @@ demo: tools packages ## Show the main job on real parts (ONCE=1: end after the t
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
 
 .PHONY: build
-build: bin/webhook bin/ipcontroller bin/corednsconfig ## Build the programs into bin/
+build: $(PROGRAMS:%=bin/%) ## Build the programs into bin/
 
-.PHONY: bin/webhook bin/ipcontroller bin/corednsconfig
-bin/webhook bin/ipcontroller bin/corednsconfig: bin/%:
+.PHONY: $(PROGRAMS:%=bin/%)
+$(PROGRAMS:%=bin/%): bin/%:
 	$(call say,build $* $(VERSION))
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$*
+
+REGISTRY ?= registry.example.org/spokedns
+ARCH     := $(shell go env GOARCH)
+.PHONY: images
+images: packages ## Build the images into bin/images (REGISTRY=host/path; ARCH="amd64 arm64"; PUSH=1: push them)
+	$(call say,images)
+	@cd e2e && go run ./images/make -registry '$(REGISTRY)' -arch '$(ARCH)' $(if $(PUSH),-push)
 
 .PHONY: unit
 unit: ## Unit, property and fuzz-corpus tests, with the race detector
@@ -82,14 +92,14 @@ generate: .tools/controller-gen ## Write anew what is generated: documentation, 
 screenshots: packages ## Draw the pictures in docs/images anew
 	@cd e2e && go test -count=1 -run TestTheDocumentationShowsTodaysPage ./page -screenshots
 
-CLUSTER ?= spokedns
+NAME := spokedns
 .PHONY: cluster cluster-down
-cluster: tools packages ## Leave a real Kubernetes with pods up to look around in (CLUSTER=name; needs root)
+cluster: tools packages ## Leave a real Kubernetes with pods up to try the charts in (NAME=name; needs root)
 	@cd e2e && go build -o ../bin/cluster ./cluster/byhand
-	@bin/cluster -name $(CLUSTER)
+	@bin/cluster -name $(NAME)
 
 cluster-down: ## End it without a trace
-	@cd e2e && go run ./cluster/byhand -name $(CLUSTER) -down
+	@cd e2e && go run ./cluster/byhand -name $(NAME) -down
 
 FUZZTIME ?= 30s
 .PHONY: fuzz
