@@ -84,7 +84,33 @@ txtWildcardReplacement: {{ . | quote }}
 {{- end -}}
 {{- $ownership := include "webhook.ownership" . | fromYaml -}}
 {{- $config := mergeOverwrite (dict "kubernetes" (include "webhook.kinds" . | fromJson)) .Values.config -}}
-{{- toYaml (mergeOverwrite $config (dict "externalDNS" $ownership)) -}}
+{{- $own := dict "externalDNS" $ownership -}}
+{{- if .Values.drain -}}
+{{- /* Deleting everything is what is meant. */ -}}
+{{- $_ := set $own "rails" (dict "maxDeleteShare" 1) -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $config $own) -}}
+{{- end }}
+
+{{- /* What external-dns looks at, how often, and what it may do. Draining, it finds nothing, so that all its records are too many. */ -}}
+{{- define "webhook.looks" -}}
+{{- if .Values.drain -}}
+{{- if eq .Values.externalDNS.registry "noop" -}}
+{{- fail "drain: true: with externalDNS.registry noop external-dns takes every record in the zones for its own, and would delete those of others" -}}
+{{- end -}}
+- --source=empty
+- --policy=sync
+- --interval=2s
+{{- else -}}
+{{- range .Values.externalDNS.sources -}}
+- --source={{ . }}
+{{ end -}}
+- --policy={{ .Values.externalDNS.policy }}
+- --interval={{ .Values.externalDNS.interval }}
+{{- if .Values.externalDNS.events }}
+- --events
+{{- end }}
+{{- end -}}
 {{- end }}
 
 {{- /* Ports the backends are reached at, as a JSON list under "ports". */ -}}

@@ -33,11 +33,6 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	base, err := chartdoc.Kustomize(context.Background(), stack.Root(), helm)
-	if err != nil {
-		return err
-	}
-	maps.Copy(files, base)
 	for _, dir := range charts {
 		generated, err := chartdoc.Generated(dir)
 		if err != nil {
@@ -45,6 +40,17 @@ func run() error {
 		}
 		maps.Copy(files, generated)
 	}
+	if err := write(files); err != nil { // helm refuses values that the schema does not know
+		return err
+	}
+	base, err := chartdoc.Kustomize(context.Background(), stack.Root(), helm)
+	if err != nil {
+		return err
+	}
+	return write(base)
+}
+
+func write(files map[string]string) error {
 	for path, content := range files {
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil { //nolint:gosec // a file of the checkout
 			return err
