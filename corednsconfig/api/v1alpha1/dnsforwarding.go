@@ -84,6 +84,10 @@ type DNSForwardingSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('168h')",messageExpression="'\"' + self + '\": want a time from 0s to 168h, for example 1h'"
 	OrphanAfter *metav1.Duration `json:"orphanAfter,omitempty"`
+
+	// ExternalDNS installs external-dns in clusters. Without it nothing is installed, for those who do it by GitOps.
+	// +optional
+	ExternalDNS *ExternalDNS `json:"externalDNS,omitempty"`
 }
 
 // Rule is a set of zones with the servers that answer for them.

@@ -124,6 +124,12 @@ type ClusterStatus struct {
 	// Diff is what would be written, in mode Plan. A long one is cut; corednsconfig plan prints all of it.
 	// +optional
 	Diff string `json:"diff,omitempty"`
+	// ExternalDNS is what of external-dns is in the cluster, or is being put there.
+	// +optional
+	ExternalDNS *InstallStatus `json:"externalDNS,omitempty"`
+	// InstallDiff is what would change of external-dns, in mode Plan.
+	// +optional
+	InstallDiff string `json:"installDiff,omitempty"`
 	// LeavingSince is when the cluster was no longer selected, or the DNSForwarding deleted.
 	// +optional
 	LeavingSince *metav1.Time `json:"leavingSince,omitempty"`
