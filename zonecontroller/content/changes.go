@@ -87,8 +87,8 @@ func (d *difference) keepOrDelete(set *backend.RRset) {
 		d.stays[set.Name] = append(d.stays[set.Name], set.Key)
 		return
 	}
-	if err := d.owners.of(set.Key); err != nil {
-		d.conflicts[set.Key] = err
+	if owned := d.owners.of(set.Key); owned != nil {
+		d.conflicts[set.Key] = owned
 		d.stays[set.Name] = append(d.stays[set.Name], set.Key)
 		return
 	}
@@ -102,8 +102,8 @@ func (d *difference) want(set *backend.RRset) {
 	}
 	there := d.live[set.Key]
 	if !d.isApex(set.Key) {
-		if err := d.owners.of(set.Key); err != nil {
-			d.conflicts[set.Key] = err
+		if owned := d.owners.of(set.Key); owned != nil {
+			d.conflicts[set.Key] = owned
 			return
 		}
 		for _, other := range d.stays[set.Name] {

@@ -24,8 +24,8 @@ type owners struct {
 	byName map[string]*Owned      // names with all their records but TXT
 }
 
-// of is the *Owned conflict for a record, or nil.
-func (o *owners) of(k backend.Key) error {
+// of is whose a record is, nil for nobody's.
+func (o *owners) of(k backend.Key) *Owned {
 	if owned := o.byKey[k]; owned != nil {
 		return owned
 	}
@@ -33,6 +33,18 @@ func (o *owners) of(k backend.Key) error {
 		return &Owned{Key: k, Text: owned.Text, Owner: owned.Owner}
 	}
 	return nil
+}
+
+// ExternalDNS tells which of the RRsets in a zone external-dns has marked as its own, and which are those marks; nil for the
+// others. live are all RRsets of the zone.
+func ExternalDNS(live []backend.RRset) func(backend.Key) *Owned {
+	o := readOwners(live, func(backend.Key) bool { return false })
+	return func(k backend.Key) *Owned {
+		if mark := o.byName[k.Name]; mark != nil && k.Type == "TXT" {
+			return &Owned{Key: k, Text: mark.Text, Owner: mark.Owner}
+		}
+		return o.of(k)
+	}
 }
 
 // readOwners reads the ownership texts in a zone, but those that are known not to be external-dns's.

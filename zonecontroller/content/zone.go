@@ -161,6 +161,19 @@ func mailbox(email string) (string, error) {
 	return strings.ReplaceAll(local, ".", `\.`) + "." + host, nil
 }
 
+// Email is the address of e-mail that a mailbox in an SOA value means, or the mailbox where it means none that can be
+// written so. A DNSZone takes both.
+func Email(rname string) string {
+	rname = strings.TrimSuffix(rname, ".")
+	if i := firstDot(rname); i > 0 {
+		email := strings.ReplaceAll(rname[:i], `\.`, ".") + "@" + rname[i+1:]
+		if back, err := mailbox(email); err == nil && back == rname {
+			return email
+		}
+	}
+	return rname
+}
+
 // localPart is what may stand before an @: what needs no escape in a zone file, but for the dot.
 const localPart = "abcdefghijklmnopqrstuvwxyz0123456789.-_+="
 
