@@ -15,8 +15,8 @@
 // nothing when the disk is full. A Service answers some moments after its pods are ready, as in any
 // cluster: ask until it does.
 //
-// Network policies are not enforced; there is no IPv6, no load balancer, no storage but the node's, and
-// no aggregated API.
+// Network policies are not enforced; there is no IPv6, no load balancer, no storage but the node's and
+// Options.Volumes of it, and no aggregated API.
 package cluster
 
 import (
@@ -43,9 +43,11 @@ const Domain = "cluster.local"
 
 // Options say what is particular about a cluster. The zero value is a good one.
 type Options struct {
-	Name     string  // of the node and of the kubeconfig's context, a DNS label; "node" when empty
-	Images   []Image // there before the first pod; further ones come with Import
-	Detached bool    // outlive the process that started it, until Down
+	Name     string   // of the node and of the kubeconfig's context, a DNS label; "node" when empty
+	Images   []Image  // there before the first pod; further ones come with Import
+	Archives []string // the same, as files that hold an OCI image layout: what `make images` leaves
+	Volumes  int      // persistent volumes of 8Gi for who claims one, on the node; nobody makes more
+	Detached bool     // outlive the process that started it, until Down
 }
 
 // Cluster is a running cluster.
@@ -161,7 +163,7 @@ func (c *Cluster) up(ctx context.Context, opts Options) (err error) {
 		if err := c.startContainerd(ctx); err != nil {
 			return err
 		}
-		return c.Import(ctx, images...)
+		return errors.Join(c.Import(ctx, images...), c.ImportArchives(ctx, opts.Archives...))
 	})
 	control.Go(func() error { return c.startEtcd(ctx) })
 	control.Go(func() error { return c.startAPIServer(ctx) })
@@ -169,7 +171,8 @@ func (c *Cluster) up(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	step("API server ready")
-	for _, start := range []func(context.Context) error{c.startControllerManager, c.startScheduler, c.applyDNS} {
+	volumes := func(ctx context.Context) error { return c.addVolumes(ctx, opts.Volumes) }
+	for _, start := range []func(context.Context) error{c.startControllerManager, c.startScheduler, c.applyDNS, volumes} {
 		rest.Go(func() error { return start(ctx) })
 	}
 	if err := runtime.Wait(); err != nil {
@@ -249,35 +252,6 @@ func (c *Cluster) Exec(ctx context.Context, argv ...string) (string, error) {
 		return out, fmt.Errorf("in %s: %s: %w", c.Name, strings.Join(argv, " "), err)
 	}
 	return out, nil
-}
-
-// Import makes the images known to the cluster, where pods find them by their references.
-func (c *Cluster) Import(ctx context.Context, images ...Image) error {
-	for _, image := range images {
-		if err := c.importOne(ctx, image); err != nil {
-			return fmt.Errorf("import image %s: %w", image.Ref, err)
-		}
-	}
-	return nil
-}
-
-func (c *Cluster) importOne(ctx context.Context, image Image) error {
-	r, w := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		err := image.Write(w)
-		w.CloseWithError(err)
-		written <- err
-	}()
-	cmd := c.Command(ctx, "ctr", "--namespace", "k8s.io", "images", "import", "-")
-	cmd.Stdin = r
-	_, err := output(cmd)
-	r.Close()
-	// What ctr says of half an image helps nobody when the image could not be written.
-	if writing := <-written; writing != nil && !errors.Is(writing, io.ErrClosedPipe) {
-		return writing
-	}
-	return err
 }
 
 // PrintLogs writes the last n lines of every component of the cluster that works, or worked, in dir.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,6 +32,7 @@ type NamedConfig struct {
 	Keys        []TSIGKey // one hmac-sha256 key when empty
 	TLS         bool      // listen for DNS over TLS, too
 	ZoneOptions string    // statements for every zone instead of allow-update and allow-transfer
+	Host        string    // address to listen on, 127.0.0.1 when empty
 }
 
 // Named is a running BIND server that can be killed and started again on the same data.
@@ -66,8 +68,9 @@ func (s *Stack) Named(ctx context.Context, cfg NamedConfig) (*Named, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Addr = fmt.Sprintf("127.0.0.1:%d", port)
-	conf := fmt.Sprintf("listen-on port %d { 127.0.0.1; };\n", port)
+	host := cmp.Or(cfg.Host, "127.0.0.1")
+	n.Addr = fmt.Sprintf("%s:%d", host, port)
+	conf := fmt.Sprintf("listen-on port %d { %s; };\n", port, host)
 	var tlsConf string
 	if cfg.TLS {
 		if tlsConf, err = n.issueCertificate(&conf); err != nil {
