@@ -15,6 +15,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/memory"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/webhook/backend/route53"
+	"github.com/spokedns/spokedns/webhook/clienttls"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/setting"
 )
@@ -36,7 +37,7 @@ type memorySettings struct{}
 // Validate implements config.Settings.
 func (memorySettings) Validate() error { return nil }
 
-// kinds lists the backends of this build. Adding one is a line here, in of, and in open.
+// kinds lists the backends of this build. Adding one is a line here, in of, in trust if it has certificates, and in open.
 func kinds() config.Kinds {
 	return config.Kinds{
 		"azuredns": func() config.Settings { return new(azuredns.Config) },
@@ -86,6 +87,25 @@ func (s *backendSettings) of(kind string) (config.Settings, error) {
 		return nil, &setting.Error{Field: "--backend", Want: "is missing; want one of " + kinds().String()}
 	}
 	return nil, &setting.Error{Field: "--backend", Value: kind, Want: "want one of " + kinds().String()}
+}
+
+// trust is how a backend's settings say whom it trusts over TLS and who it is; nothing where they do not.
+func trust(settings config.Settings) clienttls.Files {
+	switch c := settings.(type) {
+	case *azuredns.Config:
+		return c.TLS
+	case *chain.Config:
+		return c.TLS
+	case *clouddns.Config:
+		return c.TLS
+	case *etcd.Config:
+		return c.TLS
+	case *gandi.Config:
+		return c.TLS
+	case *rfc2136.Config:
+		return c.TLS.Files
+	}
+	return clienttls.Files{}
 }
 
 // shared is what the backends of one process have in common. The zero value is ready for use.

@@ -181,6 +181,8 @@ server:
   metricsListen: :8080
 kubernetes:
   enabled: true
+  kinds:
+    - all
 log:
   level: info
   format: text

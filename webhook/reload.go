@@ -71,6 +71,7 @@ func (w *webhook) put(ctx context.Context, f *config.File, fresh bool) error {
 	w.retire(w.current.Replace(p), w.backends, backends)
 	warnAboutRestart(w.log, w.file, f)
 	w.file, w.backends = f, backends
+	w.certificates.of.Store(f)
 	return nil
 }
 

@@ -46,7 +46,8 @@ type siteTarget struct {
 type sites struct {
 	cluster          *rest.Config
 	log              *slog.Logger
-	known, confirmed *prometheus.Desc
+
+	known, confirmed, fallback *prometheus.Desc
 
 	moved chan struct{} // holds one element when an address has become another one
 
@@ -103,6 +104,7 @@ func newSites(cluster *rest.Config, log *slog.Logger) *sites {
 		cluster: cluster, log: log, readers: map[source]*siteReader{}, moved: make(chan struct{}, 1),
 		known:     prometheus.NewDesc("spokedns_wan_ip_known", "1 while a site's address may be published, 0 while names hold what they have; a family that is not looked after is left out.", []string{"target", "family"}, nil),
 		confirmed: prometheus.NewDesc("spokedns_wan_ip_confirmed_timestamp_seconds", "When a site's address was last confirmed, in Unix time.", []string{"target", "family"}, nil),
+		fallback:  prometheus.NewDesc("spokedns_wan_ip_fallback", "1 while a site's address is one that was found out here, because the ConfigMap's is stale or missing.", []string{"target", "family"}, nil),
 	}
 }
 
@@ -282,6 +284,7 @@ func reading(r wanip.Reading) policy.Reading {
 func (s *sites) Describe(to chan<- *prometheus.Desc) {
 	to <- s.known
 	to <- s.confirmed
+	to <- s.fallback
 }
 
 // Collect implements prometheus.Collector.
@@ -295,14 +298,26 @@ func (s *sites) Collect(to chan<- prometheus.Metric) {
 			continue
 		}
 		for _, family := range wanip.Families() {
-			r := snapshot.Of(family)
-			switch r.Kind {
-			case wanip.Known:
-				to <- prometheus.MustNewConstMetric(s.known, prometheus.GaugeValue, 1, target, family.String())
-				to <- prometheus.MustNewConstMetric(s.confirmed, prometheus.GaugeValue, float64(r.At.Unix()), target, family.String())
-			case wanip.Unknown:
-				to <- prometheus.MustNewConstMetric(s.known, prometheus.GaugeValue, 0, target, family.String())
-			}
+			s.collect(to, target, family, snapshot.Of(family))
+		}
+	}
+}
+
+// collect says what is known of a family; of one that the site does not have there is nothing to say.
+func (s *sites) collect(to chan<- prometheus.Metric, target string, family wanip.Family, r wanip.Reading) {
+	gauge := func(d *prometheus.Desc, value float64) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, target, family.String())
+	}
+	switch {
+	case r.Kind == wanip.Unknown:
+		gauge(s.known, 0)
+	case r.Kind == wanip.Known:
+		gauge(s.known, 1)
+		gauge(s.confirmed, float64(r.At.Unix()))
+		if r.Origin == wanip.FromFallback {
+			gauge(s.fallback, 1)
+		} else {
+			gauge(s.fallback, 0)
 		}
 	}
 }

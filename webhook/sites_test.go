@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
@@ -186,5 +188,45 @@ func TestAnAddressThatCameBackIsRemembered(t *testing.T) {
 	r.remember(netip.MustParseAddr("1.1.1.1"))
 	if len(r.seen) != seenAtMost || !slices.Contains(r.seen, home) {
 		t.Errorf("remembered %v, want %d with %s", r.seen, seenAtMost, home)
+	}
+}
+
+// siteMetrics are those of a site of which that much is known.
+type siteMetrics struct {
+	*sites
+	reading wanip.Reading
+}
+
+// Collect implements prometheus.Collector.
+func (m siteMetrics) Collect(to chan<- prometheus.Metric) {
+	m.collect(to, "site", wanip.IPv4, m.reading)
+}
+
+func TestMetricsSayWhereAnAddressIsFrom(t *testing.T) {
+	at, addr := time.Unix(1000, 0), netip.MustParseAddr("9.9.9.9")
+	for name, c := range map[string]struct {
+		reading wanip.Reading
+		want    map[string]float64
+	}{
+		"from the ConfigMap": {wanip.Reading{Kind: wanip.Known, Addr: addr, At: at},
+			map[string]float64{"spokedns_wan_ip_known": 1, "spokedns_wan_ip_confirmed_timestamp_seconds": 1000, "spokedns_wan_ip_fallback": 0}},
+		"found out here": {wanip.Reading{Kind: wanip.Known, Addr: addr, At: at, Origin: wanip.FromFallback, Why: "stale"},
+			map[string]float64{"spokedns_wan_ip_known": 1, "spokedns_wan_ip_confirmed_timestamp_seconds": 1000, "spokedns_wan_ip_fallback": 1}},
+		"unknown": {wanip.Reading{Why: "stale"}, map[string]float64{"spokedns_wan_ip_known": 0}},
+		"absent":  {wanip.Reading{Kind: wanip.Absent}, map[string]float64{}},
+	} {
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(siteMetrics{newSites(nil, slog.New(slog.DiscardHandler)), c.reading})
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: want -, got +:\n%s", name, diff)
+		}
 	}
 }

@@ -21,17 +21,18 @@ import (
 
 // webhook is the running program: what stays while configurations come and go.
 type webhook struct {
-	in       *invocation
-	log      *slog.Logger
-	level    *slog.LevelVar
-	registry *prometheus.Registry
-	metrics  *view.Metrics
-	cluster  *rest.Config   // nil: claims are not watched
-	watcher  *watch.Watcher // nil too then
-	sites    *sites
-	life     context.Context // of the program: what is read in the background ends with it
-	shared   shared
-	current  view.Switch
+	in           *invocation
+	log          *slog.Logger
+	level        *slog.LevelVar
+	registry     *prometheus.Registry
+	metrics      *view.Metrics
+	cluster      *rest.Config   // nil: claims are not watched
+	watcher      *watch.Watcher // nil too then
+	sites        *sites
+	certificates *certificates
+	life         context.Context // of the program: what is read in the background ends with it
+	shared       shared
+	current      view.Switch
 
 	mu       sync.Mutex // held while a configuration is put into use
 	file     *config.File
@@ -53,8 +54,8 @@ func newWebhook(in *invocation, f *config.File, log *slog.Logger, level *slog.Le
 			ConstLabels: prometheus.Labels{"version": program.Version(version)},
 		}, func() float64 { return 1 }),
 	)
-	w := &webhook{in: in, log: log, level: level, registry: registry, metrics: view.NewMetrics(registry), cluster: cfg, sites: newSites(cfg, log)}
-	registry.MustRegister(w.sites)
+	w := &webhook{in: in, log: log, level: level, registry: registry, metrics: view.NewMetrics(registry), cluster: cfg, sites: newSites(cfg, log), certificates: newCertificates()}
+	registry.MustRegister(w.sites, w.certificates)
 	if cfg == nil {
 		return w, nil
 	}

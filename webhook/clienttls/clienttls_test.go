@@ -61,15 +61,20 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// issue writes a self-signed certificate and its key, and returns it parsed.
+// issue writes a self-signed certificate of an hour and its key, and returns it parsed.
 func issue(t *testing.T, name, certFile, keyFile string) *x509.Certificate {
+	t.Helper()
+	return issueUntil(t, name, certFile, keyFile, time.Now().Add(time.Hour))
+}
+
+func issueUntil(t *testing.T, name, certFile, keyFile string, end time.Time) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{name},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: end, DNSNames: []string{name},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
