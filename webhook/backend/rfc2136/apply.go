@@ -92,7 +92,7 @@ func (r *run) fill() int {
 	n := 0
 	for n < min(len(r.pending), r.limit) {
 		mark := r.message.Mark()
-		err := r.pending[n].encode(r.message, r.copy)
+		err := r.pending[n].encode(r.message, r.copy, r.scope)
 		if err == nil && r.message.Len() <= room {
 			n++
 			continue

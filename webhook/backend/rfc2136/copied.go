@@ -9,14 +9,15 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 )
 
-// copied is a zone as one server held it at one version, without the SOA and NS of the zone itself.
+// copied is a zone as one server held it at one version, as far as the scope goes.
 type copied struct {
 	zone    string
+	scope   *scope
 	version wire.Version
 	sets    []backend.RRset // handed out: never modified, only replaced
 	at      map[key]int32   // where each RRset stands in sets
-	// unusual holds the data of TXT RRsets that somebody cut into strings in another way than we do: a
-	// prerequisite must repeat it byte for byte.
+	// unusual holds the data of RRsets whose values do not tell it, as TXT that somebody cut into strings in
+	// another way than we do: a prerequisite must repeat it byte for byte.
 	unusual map[key][][]byte
 
 	several []int32 // places in sets with more than one value, while loading
@@ -28,9 +29,9 @@ type key struct {
 	typ  wire.Type
 }
 
-func newCopied(zone string, size int) *copied {
+func newCopied(zone string, sc *scope, size int) *copied {
 	return &copied{
-		zone: zone, sets: make([]backend.RRset, 0, size),
+		zone: zone, scope: sc, sets: make([]backend.RRset, 0, size),
 		at: make(map[key]int32, size), unusual: map[key][][]byte{},
 	}
 }
@@ -43,15 +44,9 @@ func (c *copied) find(name string, t wire.Type) *backend.RRset {
 	return nil
 }
 
-// wants reports whether the record belongs into the copy: it is of a type that Limits names, at a name
-// that backend.Name permits, and not the zone's own NS.
-func (c *copied) wants(r *wire.Record) bool {
-	return r.Type.HasText() && r.Plain && backend.InZone(r.Name, c.zone) && (r.Type != wire.NS || r.Name != c.zone)
-}
-
 // load adds a record of a full transfer; finish ends it.
 func (c *copied) load(r *wire.Record) error {
-	if !c.wants(r) {
+	if !c.scope.wants(c.zone, r) {
 		return nil
 	}
 	value, err := c.value(r)
@@ -81,12 +76,16 @@ func (c *copied) load(r *wire.Record) error {
 	return nil
 }
 
-// finish makes a loaded copy ready to be handed out.
-func (c *copied) finish(v wire.Version) *copied {
+// finish makes a loaded copy ready to be handed out, with the SOA record unless that is the zero RRset.
+func (c *copied) finish(v wire.Version, soa backend.RRset) *copied {
 	for _, i := range c.several {
 		set := &c.sets[i]
 		slices.Sort(set.Values)
 		set.Values = slices.Compact(set.Values)
+	}
+	if soa.Values != nil {
+		c.at[key{soa.Name, wire.SOA}] = int32(len(c.sets))
+		c.sets = append(c.sets, soa)
 	}
 	c.version, c.several = v, nil
 	return c
@@ -146,7 +145,7 @@ func (p *patch) edit(r *wire.Record) (*backend.RRset, string, error) {
 
 // remove takes away one record.
 func (p *patch) remove(r *wire.Record) error {
-	if !p.base.wants(r) {
+	if !p.base.scope.wants(p.base.zone, r) {
 		return nil
 	}
 	e, value, err := p.edit(r)
@@ -163,7 +162,7 @@ func (p *patch) remove(r *wire.Record) error {
 
 // add adds one record.
 func (p *patch) add(r *wire.Record) error {
-	if !p.base.wants(r) {
+	if !p.base.scope.wants(p.base.zone, r) {
 		return nil
 	}
 	e, value, err := p.edit(r)
@@ -175,6 +174,13 @@ func (p *patch) add(r *wire.Record) error {
 	}
 	e.TTL, e.Values = seconds(r.TTL), append(e.Values, value)
 	return nil
+}
+
+// put replaces a whole RRset; the zero one is none.
+func (p *patch) put(set backend.RRset) {
+	if t, ok := wire.TypeOf(set.Type); ok {
+		p.edits[key{set.Name, t}] = &set
+	}
 }
 
 // commit turns the base into the later version. What was handed out of it stays as it is; the base is
@@ -203,5 +209,5 @@ func (p *patch) commit(v wire.Version) *copied {
 			sets = sets[:last]
 		}
 	}
-	return &copied{zone: c.zone, version: v, sets: sets, at: c.at, unusual: c.unusual}
+	return &copied{zone: c.zone, scope: c.scope, version: v, sets: sets, at: c.at, unusual: c.unusual}
 }

@@ -84,10 +84,12 @@ func kindOf(err error) backend.Kind {
 }
 
 // explain names the key and the server beside what a server says about a signature.
-func (s *session) explain(err error) error {
+func (s *session) explain(err error) error { return s.server.explain(err) }
+
+func (s *server) explain(err error) error {
 	var signature *wire.SignatureError
 	if errors.As(err, &signature) {
-		return fmt.Errorf("%s refuses TSIG key %s: %w", s.server.addr, s.server.keyName, err)
+		return fmt.Errorf("%s refuses TSIG key %s: %w", s.addr, s.keyName, err)
 	}
 	return err
 }

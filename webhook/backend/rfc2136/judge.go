@@ -80,7 +80,7 @@ func judge(u *unit, held *copied) ([]backend.Change, *verdict) {
 // neighbour names the type of an RRset that stands at the name, stays there, and cannot stand beside
 // the one to be created; "" when there is none.
 func neighbour(u *unit, held *copied, created backend.Key) string {
-	for _, t := range types {
+	for _, t := range held.scope.types {
 		other := t.String()
 		if (created.Type == "CNAME") == (other == "CNAME") || held.find(created.Name, t) == nil {
 			continue

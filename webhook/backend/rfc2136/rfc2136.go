@@ -31,6 +31,15 @@ var (
 // New returns a backend. It reads the files that the configuration names, and reports what is wrong with
 // it as *setting.Error values; it does not connect.
 func New(c Config) (*Backend, error) {
+	servers, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{servers: servers, limits: limits(c), zones: map[string]*primaries{}}, nil
+}
+
+// open makes the servers of a configuration; it does not connect.
+func (c Config) open() ([]*server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -42,13 +51,13 @@ func New(c Config) (*Backend, error) {
 	if err != nil {
 		return nil, setting.Under("tls", err)
 	}
-	b := &Backend{limits: limits(c), zones: map[string]*primaries{}}
+	var servers []*server
 	for _, addr := range c.Servers {
-		b.servers = append(b.servers, &server{
+		servers = append(servers, &server{
 			addr: addr, key: key, keyName: c.TSIG.Name, tls: tlsConfig, timeout: cmp.Or(c.Timeout, defaultTimeout),
 		})
 	}
-	return b, nil
+	return servers, nil
 }
 
 func limits(c Config) backend.Limits {
@@ -63,7 +72,7 @@ func limits(c Config) backend.Limits {
 		MaxText:    31_000, // a message has to hold the old text and the new one
 		Atomic:     backend.AtomicUnit,
 	}
-	for _, t := range types {
+	for _, t := range usersScope().types {
 		l.Types = append(l.Types, t.String())
 		if name := t.String(); name != "CNAME" && name != "NS" {
 			l.ApexTypes = append(l.ApexTypes, name)
@@ -120,7 +129,7 @@ func (b *Backend) primaries(zone string) *primaries {
 	if !ok {
 		p = &primaries{zone: zone}
 		for _, s := range b.servers {
-			p.sessions = append(p.sessions, newSession(s, zone))
+			p.sessions = append(p.sessions, newSession(s, zone, usersScope()))
 		}
 		b.zones[zone] = p
 	}

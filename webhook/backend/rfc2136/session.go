@@ -31,9 +31,11 @@ type server struct {
 type session struct {
 	server *server
 	zone   string
+	scope  *scope
 	turn   chan struct{} // holds one token; who has it may use the fields below
 
 	conn     net.Conn // nil: not connected
+	kept     bool     // conn is counted, see Zones.keep
 	in       *bufio.Reader
 	answered bool // conn has carried an answer
 	out, buf []byte
@@ -41,8 +43,8 @@ type session struct {
 	most     int     // units in one message that the server answers in time; 0: any number
 }
 
-func newSession(s *server, zone string) *session {
-	return &session{server: s, zone: zone, turn: make(chan struct{}, 1)}
+func newSession(s *server, zone string, sc *scope) *session {
+	return &session{server: s, zone: zone, scope: sc, turn: make(chan struct{}, 1)}
 }
 
 // acquire waits for the session's turn; the caller calls release when err is nil.
@@ -185,21 +187,30 @@ func (s *session) connect(ctx context.Context) error {
 	if s.conn != nil {
 		return nil
 	}
-	dialer := net.Dialer{Timeout: s.server.timeout}
+	conn, err := s.server.dial(ctx)
+	if err != nil {
+		return err
+	}
+	s.conn, s.in, s.answered = conn, bufio.NewReaderSize(conn, wire.MaxMessage), false
+	return nil
+}
+
+// dial makes a connection.
+func (s *server) dial(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: s.timeout}
+	var conn net.Conn
 	var err error
-	if s.server.tls != nil {
-		ctx, cancel := context.WithTimeout(ctx, s.server.timeout)
+	if s.tls != nil {
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
 		defer cancel()
-		s.conn, err = (&tls.Dialer{NetDialer: &dialer, Config: s.server.tls}).DialContext(ctx, "tcp", s.server.addr)
+		conn, err = (&tls.Dialer{NetDialer: &dialer, Config: s.tls}).DialContext(ctx, "tcp", s.addr)
 	} else {
-		s.conn, err = dialer.DialContext(ctx, "tcp", s.server.addr)
+		conn, err = dialer.DialContext(ctx, "tcp", s.addr)
 	}
 	if err != nil {
-		s.conn = nil
-		return s.transportError(ctx, "connect to", err)
+		return nil, s.transportError(ctx, "connect to", err, false)
 	}
-	s.in, s.answered = bufio.NewReaderSize(s.conn, wire.MaxMessage), false
-	return nil
+	return conn, nil
 }
 
 // watch limits the next message to the server's timeout and to ctx until stop is called.
@@ -222,16 +233,19 @@ type transportError struct {
 }
 
 func (s *session) transportError(ctx context.Context, doing string, err error) error {
-	slow := s.conn != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded))
+	return s.server.transportError(ctx, doing, err, s.conn != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)))
+}
+
+func (s *server) transportError(ctx context.Context, doing string, err error, slow bool) error {
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = fmt.Errorf("the connection was closed (%w)", err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("no answer within %s (%w)", s.server.timeout, err)
+		err = fmt.Errorf("no answer within %s (%w)", s.timeout, err)
 	}
-	return &transportError{s.server.addr, doing, err, slow}
+	return &transportError{s.addr, doing, err, slow}
 }
 
 func (e *transportError) Error() string { return fmt.Sprintf("%s %s: %v", e.doing, e.addr, e.err) }

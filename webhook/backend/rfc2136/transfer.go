@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 )
 
@@ -32,23 +33,30 @@ func (s *session) refresh(ctx context.Context) error {
 
 // version asks for the zone's SOA record.
 func (s *session) version(ctx context.Context) (wire.Version, error) {
+	v, _, err := s.authority(ctx)
+	return v, err
+}
+
+// authority asks for the zone's SOA record and its TTL.
+func (s *session) authority(ctx context.Context) (wire.Version, uint32, error) {
 	a, err := s.ask(ctx, s.question)
 	if err != nil {
-		return wire.Version{}, err
+		return wire.Version{}, 0, err
 	}
 	if a.Header.Rcode != wire.NoError {
-		return wire.Version{}, s.refusal("read", a.Header.Rcode)
+		return wire.Version{}, 0, s.refusal("read", a.Header.Rcode)
 	}
 	var r wire.Records
 	if err := r.Reset(a.Message); err != nil {
-		return wire.Version{}, err
+		return wire.Version{}, 0, err
 	}
 	for r.Next() {
 		if r.Type == wire.SOA && r.Name == s.zone {
-			return r.Version()
+			v, err := r.Version()
+			return v, r.TTL, err
 		}
 	}
-	return wire.Version{}, errors.Join(r.Err(), fmt.Errorf("%s has no SOA record of the zone", s.server.addr))
+	return wire.Version{}, 0, errors.Join(r.Err(), fmt.Errorf("%s has no SOA record of the zone", s.server.addr))
 }
 
 // transfer replaces the copy by what the server holds: what changed since base, or all without one.
@@ -58,7 +66,7 @@ func (s *session) transfer(ctx context.Context, base *copied) (err error) {
 			s.close() // the rest of the answer would be taken for the next one
 		}
 	}()
-	t := &transfer{zone: s.zone, base: base}
+	t := &transfer{zone: s.zone, scope: s.scope, base: base}
 	kind, since := wire.AXFR, (*wire.Version)(nil)
 	if base != nil {
 		kind, since = wire.IXFR, &base.version
@@ -104,15 +112,17 @@ func (s *session) transfer(ctx context.Context, base *copied) (err error) {
 // transfer reads the records of an AXFR (RFC 5936 §2.2) or IXFR (RFC 1995 §4) answer in their order.
 type transfer struct {
 	zone  string
+	scope *scope
 	base  *copied // nil: a full transfer was asked for
 	size  int     // RRsets expected
 	count int     // records read
 
 	phase  phase
-	target wire.Version // what the server holds
-	reach  wire.Version // what the differences read so far lead to
-	fresh  *copied      // of a full answer
-	patch  *patch       // of a difference
+	target wire.Version  // what the server holds
+	soa    backend.RRset // target as an RRset, where the scope has it
+	reach  wire.Version  // what the differences read so far lead to
+	fresh  *copied       // of a full answer
+	patch  *patch        // of a difference
 }
 
 type phase int
@@ -146,8 +156,9 @@ func (t *transfer) complete() bool {
 func (t *transfer) result() *copied {
 	switch {
 	case t.fresh != nil:
-		return t.fresh.finish(t.target)
+		return t.fresh.finish(t.target, t.soa)
 	case t.phase == over:
+		t.patch.put(t.soa)
 		return t.patch.commit(t.target)
 	}
 	return t.base
@@ -159,6 +170,11 @@ func (t *transfer) record(r *wire.Record) error {
 		v, err := r.Version()
 		if err != nil {
 			return err
+		}
+		if t.phase == opening && t.scope.whole {
+			if t.soa, err = soaRRset(r); err != nil {
+				return err
+			}
 		}
 		return t.boundary(v)
 	}
@@ -214,4 +230,4 @@ func (t *transfer) boundary(v wire.Version) error {
 	return nil
 }
 
-func (t *transfer) fill() { t.fresh, t.phase = newCopied(t.zone, t.size), filling }
+func (t *transfer) fill() { t.fresh, t.phase = newCopied(t.zone, t.scope, t.size), filling }

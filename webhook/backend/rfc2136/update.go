@@ -8,11 +8,6 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 )
 
-// types are the record types that can be written, sorted.
-//
-//nolint:gochecknoglobals // a table
-var types = []wire.Type{wire.A, wire.AAAA, wire.CNAME, wire.MX, wire.NAPTR, wire.NS, wire.PTR, wire.SRV, wire.TXT}
-
 // unit is the changes that stand or fall together.
 type unit struct {
 	changes []backend.Change
@@ -44,12 +39,13 @@ func (u *unit) add(c backend.Change) {
 
 // encode appends the unit to an UPDATE message: prerequisites that hold exactly when every RRset is what
 // Old says, and the changes. The changes are deletions first: a server ignores a record that would stand
-// beside a CNAME, or a CNAME beside others, without a word (RFC 2136 §3.4.2.2).
-func (u *unit) encode(m *wire.Update, held *copied) error {
+// beside a CNAME, or a CNAME beside others, without a word (RFC 2136 §3.4.2.2). Only the zone's own NS
+// records come before others go: it does not let go of the last one (§3.4.2.4).
+func (u *unit) encode(m *wire.Update, held *copied, sc *scope) error {
 	for i, c := range u.changes {
 		t, _ := wire.TypeOf(c.Key().Type)
 		if c.Old == nil {
-			u.requireRoom(m, i, t)
+			u.requireRoom(m, i, t, sc)
 			continue
 		}
 		if u.tries > 1 && foldTogether(c.Old.Values) {
@@ -58,7 +54,9 @@ func (u *unit) encode(m *wire.Update, held *copied) error {
 		} else if err := requireOld(m, t, c.Old, held); err != nil {
 			return err
 		}
-		m.DeleteRRset(c.Old.Name, t)
+		if !ownNS(m.Zone(), c.Old.Name, t) {
+			m.DeleteRRset(c.Old.Name, t)
+		}
 	}
 	var data []byte
 	for _, c := range u.changes {
@@ -73,8 +71,28 @@ func (u *unit) encode(m *wire.Update, held *copied) error {
 			}
 			m.Add(c.New.Name, t, uint32(c.New.TTL.Seconds()), data)
 		}
+		if c.Old != nil && ownNS(m.Zone(), c.New.Name, t) {
+			if err := deleteOthers(m, t, c); err != nil {
+				return err
+			}
+		}
 	}
 	return m.Err()
+}
+
+// deleteOthers deletes the records that the change takes out of an RRset, one by one.
+func deleteOthers(m *wire.Update, t wire.Type, c backend.Change) error {
+	for _, v := range c.Old.Values {
+		if slices.Contains(c.New.Values, v) {
+			continue
+		}
+		data, err := wire.AppendData(nil, t, v)
+		if err != nil {
+			return err
+		}
+		m.DeleteRecord(c.Old.Name, t, data)
+	}
+	return nil
 }
 
 // requireOld demands that the RRset holds exactly the values.
@@ -113,7 +131,7 @@ func foldTogether(values []string) bool {
 
 // requireRoom demands that nothing stands where the unit's i-th change creates an RRset: neither another
 // RRset of its type, nor a CNAME beside others.
-func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type) {
+func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type, sc *scope) {
 	name := u.changes[i].Key().Name
 	here := func(c backend.Change) bool { return c.Key().Name == name && c.Old == nil }
 	first := slices.IndexFunc(u.changes, here) == i
@@ -126,7 +144,7 @@ func (u *unit) requireRoom(m *wire.Update, i int, t wire.Type) {
 			m.RequireUnused(name)
 		}
 	case t == wire.CNAME:
-		for _, other := range types {
+		for _, other := range sc.types {
 			if u.at(name, other.String()) == nil || other == t {
 				m.RequireNone(name, other)
 			}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// AppendData appends the wire form of a record's data given in the text of backend.Canonical, without
-// its length. A TXT value is cut into strings of 255 bytes. Names are not compressed: the rules which
+// AppendData appends the wire form of a record's data given in the text of backend.Canonical, or for types
+// that it does not know in that of Text, without its length. A TXT value is cut into strings of 255 bytes. Names are not compressed: the rules which
 // types may be differ between servers, and what is compressed cannot be compared.
 func AppendData(b []byte, t Type, value string) ([]byte, error) {
 	switch t {
@@ -34,7 +34,7 @@ func AppendData(b []byte, t Type, value string) ([]byte, error) {
 		}
 		return append(append(b, byte(len(value))), value...), nil
 	}
-	return nil, fmt.Errorf("type %s has no text form here", t)
+	return appendFurtherData(b, t, value)
 }
 
 func appendNumbersAndName(b []byte, t Type, value string, numbers int) ([]byte, error) {
@@ -142,7 +142,7 @@ func appendDataText(b, msg []byte, off, end int, t Type) ([]byte, error) {
 		}
 		return appendLastName(b, msg, off, end, t)
 	}
-	return nil, fmt.Errorf("type %s has no text form here", t)
+	return append(b, readFurther(t, msg, off, end).text...), nil
 }
 
 func errData(t Type) error { return fmt.Errorf("malformed data of a record of type %s", t) }

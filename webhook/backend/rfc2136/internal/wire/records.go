@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 )
@@ -17,15 +18,21 @@ type Record struct {
 	off, end int
 }
 
-// AppendValue appends the value as backend.Canonical writes it. Names in it that backend.Name would
+// AppendValue appends the value as backend.Canonical writes it, or as Text does. Names in it that backend.Name would
 // refuse carry escapes.
 func (r *Record) AppendValue(b []byte) ([]byte, error) {
 	return appendDataText(b, r.msg, r.off, r.end, r.Type)
 }
 
-// Unusual returns a copy of the data of a TXT record that is not cut into strings where AppendData
-// cuts, so that its text does not tell its data; else nil.
+// Unusual returns a copy of the data whose text does not tell it, else nil: of a TXT record that is not
+// cut into strings where AppendData cuts, or of names in upper case in a type without a text form of our own.
 func (r *Record) Unusual() []byte {
+	if !r.Type.HasText() {
+		if f := readFurther(r.Type, r.msg, r.off, r.end); !bytes.Equal(f.raw, f.data) {
+			return bytes.Clone(f.raw)
+		}
+		return nil
+	}
 	if r.Type != TXT || usualText(r.msg[r.off:r.end]) {
 		return nil
 	}
@@ -35,13 +42,29 @@ func (r *Record) Unusual() []byte {
 // Version decodes an SOA record.
 func (r *Record) Version() (Version, error) { return readVersion(r.msg, r.off, r.end) }
 
-// Records reads the answer sections of consecutive messages. The zero value is ready for Reset.
+// Section is a part of an answer.
+type Section int
+
+// The sections of an answer that hold records.
+const (
+	Answer Section = iota
+	Authority
+	Additional
+)
+
+// Records reads the answer sections of consecutive messages, or all sections of one. The zero value is
+// ready for Reset and ResetAll.
 type Records struct {
 	Record // the current one, after Next returned true
+
+	// Section is where the current record stands.
+	Section Section
 
 	msg  []byte
 	next int
 	left int
+	all  bool   // sections, see ResetAll
+	more [2]int // records of the sections behind
 	name []byte // scratch
 	err  error
 }
@@ -60,23 +83,45 @@ func (r *Records) Reset(msg []byte) error {
 		off += 4
 	}
 	r.msg, r.next, r.left = msg, off, int(h.Counts[1])
+	r.Section, r.all, r.more = Answer, false, [2]int{}
 	return nil
+}
+
+// ResetAll begins with the first record of a message, of whatever section. What is no record of a zone,
+// as a signature, is left out.
+func (r *Records) ResetAll(msg []byte) error {
+	if err := r.Reset(msg); err != nil {
+		return err
+	}
+	h, err := ReadHeader(msg)
+	r.all, r.more = true, [2]int{int(h.Counts[2]), int(h.Counts[3])}
+	return err
 }
 
 // Next reads the next record of the message. It returns false at its end, and on an error: see Err.
 func (r *Records) Next() bool {
-	if r.left == 0 || r.err != nil {
-		return false
+	for {
+		for r.left == 0 && r.more != [2]int{} {
+			r.left, r.more = r.more[0], [2]int{r.more[1]}
+			r.Section++
+		}
+		if r.left == 0 || r.err != nil {
+			return false
+		}
+		r.left--
+		r.err = r.read()
+		if r.all && errors.Is(r.err, errClass) {
+			r.err = nil
+			continue
+		}
+		return r.err == nil
 	}
-	r.left--
-	if r.err = r.read(); r.err != nil {
-		return false
-	}
-	return true
 }
 
 // Err is the error that ended Next, or nil.
 func (r *Records) Err() error { return r.err }
+
+var errClass = errors.New("a record of another class than IN")
 
 func (r *Records) read() error {
 	text, off, plain, err := appendNameText(r.name[:0], r.msg, r.next)
@@ -97,9 +142,24 @@ func (r *Records) read() error {
 	if r.end > len(r.msg) {
 		return errCut
 	}
-	if class := binary.BigEndian.Uint16(head[2:]); class != classIN {
-		return errors.New("a record of another class than IN")
-	}
 	r.next = r.end
+	if class := binary.BigEndian.Uint16(head[2:]); class != classIN {
+		return errClass
+	}
 	return nil
+}
+
+// ReadQuestion reads the first question of a message: the name in canonical text, the type and the class.
+func ReadQuestion(msg []byte) (name string, t Type, class uint16, err error) {
+	if len(msg) < headerLen {
+		return "", 0, 0, errCut
+	}
+	text, off, _, err := appendNameText(nil, msg, headerLen)
+	if err != nil {
+		return "", 0, 0, err
+	}
+	if off+4 > len(msg) {
+		return "", 0, 0, errCut
+	}
+	return string(text), Type(binary.BigEndian.Uint16(msg[off:])), binary.BigEndian.Uint16(msg[off+2:]), nil
 }

@@ -137,7 +137,12 @@ type Verifier struct {
 	hash     hash.Hash // has digested mac and the unsigned messages since; nil before the first
 	started  bool      // a signed message of the answer was seen
 	unsigned int
+	signed   time.Time // when the last signed message was, by the server's clock
 }
+
+// Signed is when the last message that was signed and believed had been signed, by the server's clock; the
+// zero time when there was none.
+func (v *Verifier) Signed() time.Time { return v.signed }
 
 // Verify checks the next message of the answer. Messages that are not signed are believed for a while
 // only: see Complete.
@@ -199,6 +204,6 @@ func (v *Verifier) check(msg []byte, sig *signature, now time.Time) error {
 	if off := now.Sub(unstamp(sig.signed)).Abs(); off > time.Duration(sig.fudge)*time.Second {
 		return fmt.Errorf("the answer was signed %s away from our clock", off.Round(time.Second))
 	}
-	v.mac, v.hash, v.started, v.unsigned = sig.mac, nil, true, 0
+	v.mac, v.hash, v.started, v.unsigned, v.signed = sig.mac, nil, true, 0, unstamp(sig.signed)
 	return nil
 }

@@ -106,6 +106,11 @@ func (u *Update) DeleteRRset(name string, t Type) {
 	u.add(&u.changes, name, t, classAny, 0, nil)
 }
 
+// DeleteRecord deletes one record (RFC 2136 §2.5.4).
+func (u *Update) DeleteRecord(name string, t Type, data []byte) {
+	u.add(&u.changes, name, t, classNone, 0, data)
+}
+
 // Add adds a record (RFC 2136 §2.5.1).
 func (u *Update) Add(name string, t Type, ttl uint32, data []byte) {
 	u.add(&u.changes, name, t, classIN, ttl, data)

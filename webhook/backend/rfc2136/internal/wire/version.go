@@ -8,6 +8,9 @@ type Version struct {
 	Serial, Refresh, Retry, Expire, Minimum uint32
 }
 
+// ReadVersion decodes the data of an SOA record.
+func ReadVersion(data []byte) (Version, error) { return readVersion(data, 0, len(data)) }
+
 // readVersion decodes the data msg[off:end] of an SOA record.
 func readVersion(msg []byte, off, end int) (v Version, err error) {
 	for _, name := range []*string{&v.Primary, &v.Contact} {

@@ -3,18 +3,23 @@
 // zone transfer (RFC 5936, RFC 1995) and their signatures (RFC 8945).
 //
 // It is separate from the usual DNS library for two reasons: a transfer of a hundred thousand names is
-// decoded as fast as a server can send it, and an UPDATE message is filled to the last byte.
+// decoded as fast as a server can send it, and an UPDATE message is filled to the last byte. The data of
+// rare types is left to that library.
 package wire
 
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
 )
 
 // Type is a record type code.
 type Type uint16
 
-// The record types this package can turn into text and back, and those with a meaning of their own.
+// The record types with a text form of our own, and those with a meaning of their own.
 const (
 	A     Type = 1
 	NS    Type = 2
@@ -56,20 +61,29 @@ func (t Type) String() string {
 	case NAPTR:
 		return "NAPTR"
 	}
+	if mnemonic, ok := dns.TypeToString[uint16(t)]; ok {
+		return mnemonic
+	}
 	return fmt.Sprintf("TYPE%d", uint16(t))
 }
 
-// TypeOf is the code of a mnemonic that stands for records with values; ok is false for others.
+// TypeOf is the code of what String returns; ok is false for anything else.
 func TypeOf(mnemonic string) (t Type, ok bool) {
 	for _, t := range [...]Type{A, AAAA, TXT, CNAME, MX, NS, PTR, SRV, NAPTR} {
 		if t.String() == mnemonic {
 			return t, true
 		}
 	}
-	return 0, false
+	code, ok := dns.StringToType[mnemonic]
+	if digits, generic := strings.CutPrefix(mnemonic, "TYPE"); generic && !ok {
+		n, err := strconv.ParseUint(digits, 10, 16)
+		code, ok = uint16(n), err == nil && Type(n).String() == mnemonic
+	}
+	return Type(code), ok
 }
 
-// HasText reports whether records of the type have a value in the text of backend.Canonical.
+// HasText reports whether records of the type have a value in the text of backend.Canonical. The text of
+// the others is what the general library prints, see Text.
 func (t Type) HasText() bool {
 	switch t {
 	case A, AAAA, TXT, CNAME, MX, NS, PTR, SRV, NAPTR:
@@ -78,8 +92,14 @@ func (t Type) HasText() bool {
 	return false
 }
 
+// The classes one can ask for: the internet, and what servers say of themselves.
 const (
-	classIN   = 1
+	ClassIN    = 1
+	ClassChaos = 3
+)
+
+const (
+	classIN   = ClassIN
 	classNone = 254
 	classAny  = 255
 )
@@ -95,6 +115,7 @@ type Header struct {
 	ID        uint16
 	Response  bool
 	Opcode    uint8
+	Authority bool // the AA bit
 	Truncated bool
 	Rcode     Rcode
 	Counts    [4]uint16 // question, answer, authority, additional; in an UPDATE zone, prerequisite, update, additional
@@ -115,6 +136,7 @@ func ReadHeader(msg []byte) (Header, error) {
 		ID:        binary.BigEndian.Uint16(msg),
 		Response:  msg[2]&0x80 != 0,
 		Opcode:    msg[2] >> 3 & 15,
+		Authority: msg[2]&0x04 != 0,
 		Truncated: msg[2]&0x02 != 0,
 		Rcode:     Rcode(msg[3] & 15),
 	}
@@ -137,18 +159,23 @@ func appendHeader(b []byte, id uint16, opcode byte, counts ...uint16) []byte {
 	return b
 }
 
-// AppendQuery appends a question for a zone's records of one type. For IXFR, held is the version that is
-// there already (RFC 1995 §3).
-func AppendQuery(b []byte, id uint16, zone string, t Type, held *Version) ([]byte, error) {
-	start := len(b)
-	b, err := AppendName(appendHeader(b, id, OpQuery, 1), zone)
+// AppendQuestion appends a message with one question.
+func AppendQuestion(b []byte, id uint16, name string, t Type, class uint16) ([]byte, error) {
+	b, err := AppendName(appendHeader(b, id, OpQuery, 1), name)
 	if err != nil {
 		return nil, err
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(t))
-	b = binary.BigEndian.AppendUint16(b, classIN)
-	if t != IXFR {
-		return b, nil
+	return binary.BigEndian.AppendUint16(b, class), nil
+}
+
+// AppendQuery appends a question for a zone's records of one type. For IXFR, held is the version that is
+// there already (RFC 1995 §3).
+func AppendQuery(b []byte, id uint16, zone string, t Type, held *Version) ([]byte, error) {
+	start := len(b)
+	b, err := AppendQuestion(b, id, zone, t, ClassIN)
+	if err != nil || t != IXFR {
+		return b, err
 	}
 	b[start+9] = 1 // one authority record
 	return appendVersion(b, held)
