@@ -129,11 +129,19 @@ func (c *runCommand) wire(m manager.Manager, cfg *rest.Config, registry *prometh
 			sources = append(sources, v1alpha1.Source(source))
 		}
 	}
+	var works *controller.Controller
 	clusters := fleet.New(fleet.Options{
 		Local: cfg, Client: direct, Sources: sources, Namespace: c.Namespace,
 		Rights: rights(kubeSystem), Annotation: c.Annotation, UserAgent: userAgent(),
+		More: func(cluster fleet.Cluster) ([]fleet.Right, bool) {
+			more, known := works.Rights(cluster)
+			return fleetRights(more), known
+		},
 	})
-	var works *controller.Controller
+	installer, err := newInstaller(direct, c.Namespace, c.Call)
+	if err != nil {
+		return err
+	}
 	engine, err := rollout.New(rollout.Options{
 		Log: log, Call: c.Call, Converge: c.Converge, Command: c.CoreDNS,
 		Notify: func(cluster string, e rollout.Event) { works.Notify(cluster, e) },
@@ -142,7 +150,7 @@ func (c *runCommand) wire(m manager.Manager, cfg *rest.Config, registry *prometh
 		return err
 	}
 	works = controller.New(m.GetClient(), controller.Options{
-		Engine: engine, Fleet: clusters, Log: log, Metrics: controller.NewMetrics(registry),
+		Engine: engine, Fleet: clusters, Installer: installer, Namespace: c.Namespace, Log: log, Metrics: controller.NewMetrics(registry),
 		Events:   controller.NewEvents(m.GetEventRecorder(ownName)),
 		Parallel: c.Parallel, Resync: c.Resync, Drift: c.Drift, Discover: c.Discover,
 	})

@@ -43,6 +43,11 @@ type site struct {
 	due       time.Time         // when it is looked at again without a reason
 	glance    time.Time         // when it is seen whether anybody has changed what was written
 	failures  int               // in a row
+
+	installing      bool      // a job about external-dns is queued or at work
+	installTried    string    // of the last one, whatever became of it
+	installDue      time.Time // when it is looked at again without a reason
+	installFailures int       // in a row
 }
 
 func newBook(f *v1alpha1.DNSForwarding) *book {
@@ -116,6 +121,11 @@ func (b *book) enroll(sites map[string]*site, now time.Time) {
 			s.attempted = "" // what was known of it went with the record
 		} else if rec != nil && here && rec.LeavingSince != nil {
 			rec.LeavingSince, rec.State = nil, v1alpha1.StateUnderWay
+			if rec.Revision == "" { // only external-dns was left to go
+				rec.State = v1alpha1.StatePending
+				delete(s.plans, b.name())
+				s.attempted = ""
+			}
 			meta.RemoveStatusCondition(&rec.Conditions, v1alpha1.Orphaned)
 			s.digest = "" // what was taken out has to be put in again
 		}
@@ -126,7 +136,7 @@ func (b *book) enroll(sites map[string]*site, now time.Time) {
 		if rec.LeavingSince != nil || frozen || s != nil && s.present && b.selects(s.Cluster) {
 			continue
 		}
-		if rec.Revision == "" {
+		if rec.Revision == "" && rec.ExternalDNS == nil {
 			delete(b.clusters, id)
 			continue
 		}

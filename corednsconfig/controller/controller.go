@@ -33,11 +33,14 @@ import (
 
 // Options are what a Controller needs.
 type Options struct {
-	Engine  Engine
-	Fleet   Fleet
-	Log     *slog.Logger
-	Metrics *Metrics
-	Events  *Events
+	Engine Engine
+	Fleet  Fleet
+	// Installer looks after external-dns; nil: nobody does. Namespace is this program's.
+	Installer Installer
+	Namespace string
+	Log       *slog.Logger
+	Metrics   *Metrics
+	Events    *Events
 	// Parallel is how many clusters are worked on at a time. Most of that time is waiting for replicas. 0: 50.
 	Parallel int
 	// Resync is the time from one look at a cluster to the next. 0: 10 min.
@@ -60,6 +63,7 @@ type Controller struct {
 	mu      sync.Mutex // what workers and others hand in
 	results []result
 	notes   []note
+	rights  map[string]asked // for external-dns, by cluster
 
 	desk    *desk // of the one goroutine that reconciles
 	listed  time.Time
@@ -81,8 +85,10 @@ func New(c client.Client, opts Options) *Controller {
 	if opts.Parallel == 0 {
 		opts.Parallel = 50
 	}
+	d := newDesk(opts.Resync, opts.Drift, opts.Events.tell)
+	d.installs = installing{opts.Installer, opts.Namespace}
 	return &Controller{
-		opts: opts, client: c, desk: newDesk(opts.Resync, opts.Drift, opts.Events.tell), written: map[types.UID]v1alpha1.DNSForwardingStatus{},
+		opts: opts, client: c, desk: d, written: map[types.UID]v1alpha1.DNSForwardingStatus{}, rights: map[string]asked{},
 		queue: workqueue.NewTyped[*job](), news: make(chan event.GenericEvent, 1),
 	}
 }
@@ -128,7 +134,7 @@ func (c *Controller) Work(ctx context.Context) error {
 					return
 				}
 				start := time.Now()
-				r := j.do(ctx, c.opts.Engine, c.opts.Fleet)
+				r := j.do(ctx, c.opts.Engine, c.opts.Fleet, c.opts.Installer)
 				c.queue.Done(j)
 				if ctx.Err() != nil {
 					return // cut short by our end, which says nothing about the cluster
@@ -169,6 +175,8 @@ func (c *Controller) log(r result, took time.Duration) {
 	switch {
 	case r.err != nil:
 		c.opts.Log.Warn("cluster could not be worked on", append(args, "error", r.err)...)
+	case r.kind == installs:
+		c.opts.Log.Info("external-dns in cluster", append(args, "state", r.installReport.State, "did", r.installReport.Did, "message", r.installReport.Message)...)
 	case r.report != nil:
 		c.opts.Log.Info("worked on cluster", append(args, "state", stateOf(*r.report), "changed", r.report.Changed)...)
 	default:
@@ -202,7 +210,7 @@ func (c *Controller) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	err := c.write(ctx)
 	for _, j := range jobs {
 		if err != nil && j.kind != nothing { // what is not written down is not done
-			c.desk.sites[j.cluster.ID].busy, c.desk.sites[j.cluster.ID].attempted = false, ""
+			c.desk.sites[j.cluster.ID].put(j)
 			continue
 		}
 		c.queue.Add(j)
@@ -235,7 +243,7 @@ func (c *Controller) hold(ctx context.Context, items []v1alpha1.DNSForwarding) e
 func (c *Controller) discover(ctx context.Context) {
 	var asked []any
 	for _, b := range c.desk.aged() {
-		asked = append(asked, b.object.Spec.ClusterSelector, b.deleting())
+		asked = append(asked, b.object.Spec.ClusterSelector, b.object.Spec.ExternalDNS, b.deleting())
 	}
 	if digest := digest(asked); digest != c.asked || time.Since(c.listed) >= c.opts.Discover {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)

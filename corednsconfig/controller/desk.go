@@ -20,7 +20,9 @@ type desk struct {
 	sites  map[string]*site
 	resync time.Duration
 	drift  time.Duration
-	tell   func(f *v1alpha1.DNSForwarding, e rollout.Event, cluster string)
+	// installs is external-dns; without an installer nothing is done about it.
+	installs installing
+	tell     func(f *v1alpha1.DNSForwarding, e rollout.Event, cluster string)
 }
 
 func newDesk(resync, drift time.Duration, tell func(*v1alpha1.DNSForwarding, rollout.Event, string)) *desk {
@@ -121,7 +123,7 @@ func (d *desk) decide(now time.Time) []*job {
 			jobs = append(jobs, j)
 		}
 	}
-	return jobs
+	return append(jobs, d.install(books, now)...)
 }
 
 // rolledBack says where and why.
@@ -143,7 +145,7 @@ func (d *desk) orphans(now time.Time) {
 		}
 		for id, rec := range b.clusters {
 			s := d.sites[id]
-			stuck := s == nil || !s.present || s.Config == nil || s.failures > 0
+			stuck := s == nil || !s.present || s.Config == nil || s.failures > 0 || s.installFailures > 0
 			if rec.LeavingSince == nil || !stuck || s != nil && s.busy || now.Sub(rec.LeavingSince.Time) < patience {
 				continue
 			}
@@ -256,6 +258,15 @@ func (d *desk) timely(j *job, s *site, fresh, calm bool, now time.Time) *job {
 	return j
 }
 
+// put takes a job back that was not handed out.
+func (s *site) put(j *job) {
+	if j.kind == installs || j.kind == installPlan {
+		s.installing, s.installTried = false, ""
+		return
+	}
+	s.busy, s.attempted = false, ""
+}
+
 // unusable says in all records why nothing is done in the cluster.
 func (d *desk) unusable(s *site, books []*book) {
 	reason, text := "Gone", "the cluster is no longer listed by its source"
@@ -293,6 +304,9 @@ func (d *desk) next(now time.Time) time.Duration {
 			if s.digest != "" {
 				least = min(least, s.glance.Sub(now))
 			}
+		}
+		if !s.installing && s.installTried != "" && s.present && s.Config != nil {
+			least = min(least, s.installDue.Sub(now))
 		}
 	}
 	return least

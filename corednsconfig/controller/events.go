@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ func (e *Events) tell(f *v1alpha1.DNSForwarding, event rollout.Event, cluster st
 		return
 	}
 	kind, note := corev1.EventTypeNormal, event.Message
-	if event.Reason.Warning() || event.Reason == halted || event.Reason == orphaned {
+	if event.Reason.Warning() || slices.Contains([]rollout.EventReason{halted, orphaned, installFailed, recordsLeft}, event.Reason) {
 		kind = corev1.EventTypeWarning
 	}
 	if cluster != "" {

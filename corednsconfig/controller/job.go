@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/corednsconfig/fleet"
+	"github.com/spokedns/spokedns/corednsconfig/install"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
 )
 
@@ -26,11 +27,13 @@ type Fleet interface {
 type kind int
 
 const (
-	nothing kind = iota // but looks
-	apply               // write what is wished
-	glance              // see whether it still stands as it was written, and write only if not
-	repair              // look at all of it, the replicas too, and write only if it is not so
-	remove              // take out everything
+	nothing     kind = iota // but looks
+	apply                   // write what is wished
+	glance                  // see whether it still stands as it was written, and write only if not
+	repair                  // look at all of it, the replicas too, and write only if it is not so
+	remove                  // take out everything
+	installs                // do the next thing about external-dns, and nothing else
+	installPlan             // see what would be done about it
 )
 
 // job is what is to be done in one cluster. Names are those of DNSForwardings.
@@ -44,6 +47,10 @@ type job struct {
 	domain  string                  // annotation once the zones resolve
 	looks   map[string]rollout.Wish // what is to be planned
 	digests map[string]string       // of looks, also of those not due
+
+	installFor    string // the DNSForwarding whose wish install is
+	install       install.Wish
+	installDigest string
 }
 
 // result is what became of a job.
@@ -52,13 +59,16 @@ type result struct {
 	report *rollout.Report // nil: nothing new was found, or an error
 	plans  map[string]rollout.Plan
 	err    error
+
+	installReport install.Report
+	installPlan   string
 }
 
 // longest is a bound on everything that one job may take; the engine's own bounds are far below it.
 const longest = 15 * time.Minute
 
 // do carries out a job.
-func (j *job) do(ctx context.Context, e Engine, f Fleet) (r result) {
+func (j *job) do(ctx context.Context, e Engine, f Fleet, i Installer) (r result) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	r = result{job: j, plans: map[string]rollout.Plan{}}
@@ -67,6 +77,14 @@ func (j *job) do(ctx context.Context, e Engine, f Fleet) (r result) {
 			r.err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	switch at := (install.Cluster{Name: j.cluster.ID, Config: j.cluster.Config}); j.kind {
+	case installs:
+		r.installReport, r.err = i.Step(ctx, at, j.install)
+		return r
+	case installPlan:
+		r.installPlan, r.err = i.Plan(ctx, at, j.install)
+		return r
+	}
 	if r.report, r.err = j.change(ctx, e, f); r.err != nil {
 		return r
 	}

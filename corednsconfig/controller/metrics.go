@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/spokedns/spokedns/corednsconfig/api/v1alpha1"
+	"github.com/spokedns/spokedns/corednsconfig/install"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
 )
 
@@ -20,6 +22,8 @@ type Metrics struct {
 	jobs      *prometheus.HistogramVec // kind
 	probe     *prometheus.GaugeVec     // cluster
 	success   *prometheus.GaugeVec     // cluster
+	installs  *prometheus.CounterVec   // result
+	installed *prometheus.GaugeVec     // state
 
 	mu    sync.Mutex
 	known map[string]bool // clusters with series
@@ -42,11 +46,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		events:    counter("events_total", "What happened to clusters.", "reason"),
 		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + "job_duration_seconds", Help: "Time for a job in one cluster.",
 			Buckets: []float64{.1, .3, 1, 3, 10, 30, 60, 120, 180, 300, 600}}, []string{"kind"}),
-		probe:   gauge("probe_seconds", "Time in which the zones were last answered in the cluster.", "cluster"),
-		success: gauge("last_success", "When the cluster was last seen to resolve the zones, in seconds since 1970.", "cluster"),
-		known:   map[string]bool{},
+		probe:     gauge("probe_seconds", "Time in which the zones were last answered in the cluster.", "cluster"),
+		installs:  counter("external_dns_steps_total", "Things done about external-dns in clusters, by what was done, or why not.", "result"),
+		installed: gauge("external_dns_clusters", "Clusters in which external-dns is wished or still is, by the reason of their condition ExternalDNS.", "reason"),
+		success:   gauge("last_success", "When the cluster was last seen to resolve the zones, in seconds since 1970.", "cluster"),
+		known:     map[string]bool{},
 	}
-	r.MustRegister(m.clusters, m.applies, m.rollbacks, m.drifts, m.events, m.jobs, m.probe, m.success)
+	r.MustRegister(m.clusters, m.applies, m.rollbacks, m.drifts, m.events, m.jobs, m.probe, m.success, m.installs, m.installed)
 	return m
 }
 
@@ -55,7 +61,11 @@ func (m *Metrics) did(r result, took time.Duration, now time.Time) {
 	if m == nil {
 		return
 	}
-	m.jobs.WithLabelValues([]string{"look", "apply", "glance", "check", "remove"}[r.kind]).Observe(took.Seconds())
+	m.jobs.WithLabelValues([]string{"look", "apply", "glance", "check", "remove", "install", "install-plan"}[r.kind]).Observe(took.Seconds())
+	if r.kind == installs {
+		m.didInstall(r)
+		return
+	}
 	if r.err != nil {
 		if r.kind == apply || r.kind == remove {
 			m.applies.WithLabelValues("Error").Inc()
@@ -83,6 +93,17 @@ func (m *Metrics) did(r result, took time.Duration, now time.Time) {
 	}
 }
 
+func (m *Metrics) didInstall(r result) {
+	switch {
+	case r.err != nil:
+		m.installs.WithLabelValues("Error").Inc()
+	case r.installReport.State == install.Failed:
+		m.installs.WithLabelValues(string(r.installReport.Reason)).Inc()
+	case r.installReport.Did != install.DoNothing:
+		m.installs.WithLabelValues(string(r.installReport.Did)).Inc()
+	}
+}
+
 func (m *Metrics) notice(e rollout.Event) {
 	if m == nil {
 		return
@@ -99,9 +120,13 @@ func (m *Metrics) states(d *desk) {
 		return
 	}
 	count := map[v1alpha1.State]int{}
+	m.installed.Reset()
 	for _, b := range d.books {
 		for _, rec := range b.clusters {
 			count[rec.State]++
+			if c := meta.FindStatusCondition(rec.Conditions, v1alpha1.ExternalDNSInstalled); c != nil {
+				m.installed.WithLabelValues(c.Reason).Inc()
+			}
 		}
 	}
 	for _, state := range states() {

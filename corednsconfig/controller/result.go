@@ -27,6 +27,10 @@ const (
 
 // done takes in what became of a job.
 func (d *desk) done(r result, now time.Time) {
+	if r.kind == installs || r.kind == installPlan {
+		d.installed(r, now)
+		return
+	}
 	s := d.sites[r.cluster.ID]
 	if s == nil {
 		return
@@ -64,7 +68,9 @@ func (d *desk) done(r result, now time.Time) {
 		if b, rec := d.record(name, s.ID); rec != nil && rec.LeavingSince != nil {
 			b.report(rec, *r.report)
 			if gone(*r.report) {
-				delete(b.clusters, s.ID)
+				if rec.Revision = ""; rec.ExternalDNS == nil {
+					delete(b.clusters, s.ID)
+				}
 			} else {
 				again = min(again, backoff(firstRetry, s.failures+1))
 			}

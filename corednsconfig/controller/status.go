@@ -61,7 +61,7 @@ func (b *book) status(old v1alpha1.DNSForwardingStatus) v1alpha1.DNSForwardingSt
 // place is where a condition stands in the list: in the order in which things happen.
 func place(condition string) int {
 	order := []string{
-		v1alpha1.Reachable, "Detected", "Supported", "Validated", "Applied", "Loaded", "Resolving", "Conflict", "Degraded", v1alpha1.Orphaned,
+		v1alpha1.Reachable, "Detected", "Supported", "Validated", "Applied", "Loaded", "Resolving", "Conflict", "Degraded", v1alpha1.ExternalDNSInstalled, v1alpha1.Orphaned,
 	}
 	return slices.Index(order, condition)
 }
@@ -100,7 +100,7 @@ func (b *book) conclude(out *v1alpha1.DNSForwardingStatus) {
 		set(v1alpha1.Accepted, true, "Accepted", "", "the spec can be used")
 	}
 	s := out.Summary
-	message := fmt.Sprintf("%d of %d clusters resolve the zones", s.Ready, s.Selected)
+	message := countOf(int(s.Ready), int(s.Selected)) + " clusters resolve the zones"
 	if text := b.failures(); text != "" {
 		message += "; " + text
 	}
@@ -120,8 +120,11 @@ func (b *book) conclude(out *v1alpha1.DNSForwardingStatus) {
 		}
 		set(v1alpha1.Ready, s.Selected > 0 && s.Ready == s.Selected, "AllReady", reason, message)
 	}
+	b.concludeInstalls(out, set)
 	set(v1alpha1.Halted, b.stage == v1alpha1.StageHalted, "RolledBack", "Running", b.rolledBack())
 }
+
+func countOf(n, all int) string { return fmt.Sprintf("%d of %d", n, all) }
 
 // yields says for which zone the DNSForwarding stands back somewhere.
 func (b *book) yields() string {
@@ -171,8 +174,8 @@ func fit(s *v1alpha1.DNSForwardingStatus) {
 	room := maxDiffs
 	for i := range s.Clusters {
 		c := &s.Clusters[i]
-		if room -= len(c.Diff); room < 0 {
-			c.Diff = ""
+		if room -= len(c.Diff) + len(c.InstallDiff); room < 0 {
+			c.Diff, c.InstallDiff = "", ""
 		}
 	}
 	for _, most := range []int{maxMessage, 128, 16, 0} {
@@ -210,7 +213,10 @@ func size(s *v1alpha1.DNSForwardingStatus) int {
 		}
 	}
 	for _, c := range s.Clusters {
-		n += 400 + len(c.Name) + len(c.Hash) + 2*len(c.Diff) + len(c.RolledBack)
+		n += 400 + len(c.Name) + len(c.Hash) + 2*len(c.Diff) + 2*len(c.InstallDiff) + len(c.RolledBack)
+		if x := c.ExternalDNS; x != nil {
+			n += 120 + len(x.Namespace) + len(x.Release) + len(x.Digest)
+		}
 		for _, x := range c.Conditions {
 			n += 160 + len(x.Type) + len(x.Reason) + len(x.Message)
 		}

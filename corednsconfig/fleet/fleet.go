@@ -88,6 +88,9 @@ type Options struct {
 	Namespace string
 	// Rights that are asked for in an AccessRequest.
 	Rights []Right
+	// More are rights that are asked for besides in one cluster. Nil: none. If they are not known, what was asked for
+	// before stays.
+	More func(Cluster) (rights []Right, known bool)
 	// Annotation is the key of the base domain on Cluster objects. Empty: "dns.openmcp.cloud/base-domain".
 	Annotation string
 	// UserAgent of requests to clusters.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -84,11 +85,17 @@ func (f *Fleet) access(ctx context.Context, c Cluster, wanted bool) Cluster {
 	if !missing && request.GetLabels()[managedBy] != manager {
 		return fail(AccessDenied, fmt.Errorf("it is there without the label %s=%s: somebody else's, which is left alone", managedBy, manager))
 	}
-	wish, digest, err := f.request(c)
+	rights, known := f.opts.Rights, true
+	if f.opts.More != nil {
+		var more []Right
+		more, known = f.opts.More(c)
+		rights = slices.Concat(rights, more)
+	}
+	wish, digest, err := f.request(c, rights)
 	if err != nil {
 		return fail(AccessPending, err)
 	}
-	if missing || request.GetAnnotations()[wishAnnotation] != digest {
+	if missing || known && request.GetAnnotations()[wishAnnotation] != digest {
 		if err := f.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wish), client.FieldOwner(manager), client.ForceOwnership); err != nil {
 			return fail(AccessPending, err)
 		}
@@ -130,9 +137,9 @@ func messages(u *unstructured.Unstructured) string {
 }
 
 // request is the AccessRequest that is wanted, and a digest of its spec.
-func (f *Fleet) request(c Cluster) (*unstructured.Unstructured, string, error) {
+func (f *Fleet) request(c Cluster, rights []Right) (*unstructured.Unstructured, string, error) {
 	var permissions []any
-	for _, right := range f.opts.Rights {
+	for _, right := range rights {
 		permission := map[string]any{}
 		if right.Namespace != "" {
 			permission["namespace"] = right.Namespace

@@ -103,7 +103,11 @@ func (e *Engine) step(ctx context.Context, helm releases, around surroundings, w
 	case err != nil:
 		return Report{}, err
 	case !there && why != "": // on its way out
-		return Report{State: Removing, Message: why, Again: soon}, nil
+		r := Report{State: Removing, Message: why, Again: soon}
+		if w.Values != nil {
+			r.State = Installing
+		}
+		return r, nil
 	case !there && w.Values == nil:
 		return Report{State: Gone, Message: "there is no namespace " + w.Namespace}, nil
 	case !there:

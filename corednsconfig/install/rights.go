@@ -64,6 +64,17 @@ func Whole(w Wish, all []Right) []Right {
 	return slices.DeleteFunc(slices.Clone(all), func(r Right) bool { return r.Namespace == w.Namespace })
 }
 
+// Join is the rights in either.
+func Join(a, b []Right) []Right {
+	all := rights{}
+	for _, r := range slices.Concat(a, b) {
+		for _, rule := range r.Rules {
+			all.add(r.Namespace, rule)
+		}
+	}
+	return all.sorted()
+}
+
 func rule(group, resource string, names []string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, ResourceNames: names, Verbs: verbs}
 }
