@@ -142,3 +142,23 @@
 - {apiGroups: [traefik.io], resources: [ingressroutes, ingressroutetcps, ingressrouteudps], verbs: {{ $read }}}
 {{- end }}
 {{- end }}
+
+{{- /*
+A warning of sources whose kinds the cluster does not know: external-dns waits a minute for them, ends, and begins anew.
+Helm knows what the cluster knows when it installs; on paper, in "helm template", it does not.
+*/ -}}
+{{- define "webhook.absent" -}}
+{{- $absent := list -}}
+{{- range $source := .Values.externalDNS.sources -}}
+{{- range $prefix, $api := dict "gateway-" "gateway.networking.k8s.io/v1" "crd" "externaldns.k8s.io/v1alpha1" "istio-" "networking.istio.io/v1" "traefik-" "traefik.io/v1alpha1" -}}
+{{- if and (hasPrefix $prefix $source) (not ($.Capabilities.APIVersions.Has $api)) -}}
+{{- $absent = append $absent (printf "%s (%s)" $source $api) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $absent }}
+WARNING: this cluster does not know what these sources read: {{ join ", " . }}.
+Until its definitions are there, or the source is left out, external-dns ends after a minute, again and again, and
+publishes nothing.
+{{- end -}}
+{{- end }}
