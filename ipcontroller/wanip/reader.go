@@ -5,19 +5,19 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/spokedns/spokedns/listwatch"
 )
 
 const (
-	firstRetry    = 250 * time.Millisecond
-	lastRetry     = 10 * time.Second
 	lookEvery     = 5 * time.Second  // whether something has become stale
 	fallbackEvery = 5 * time.Minute  // at most
 	fallbackTime  = time.Minute      // for one
@@ -47,7 +47,10 @@ type ReaderConfig struct {
 // Reader follows the ConfigMap and says what may be believed. It needs the rights get, list and watch on the
 // one ConfigMap, by resourceNames, and never writes. It is safe for concurrent use.
 type Reader struct {
-	client   *client
+	api      *listwatch.Client
+	path     string     // of the collection the ConfigMap is in
+	named    url.Values // narrows it to the one, as a Role restricted by resourceNames allows
+	name     string
 	what     string // is followed: "dns/spokedns-wan-ip"
 	log      *slog.Logger
 	changed  func()
@@ -82,13 +85,14 @@ func (s Snapshot) Of(f Family) Reading {
 // NewReader returns a Reader that knows nothing until Run is called.
 func NewReader(c ReaderConfig) (*Reader, error) {
 	name := cmp.Or(c.Name, DefaultName)
-	client, err := newClient(c.Client, c.Namespace, name)
+	api, err := listwatch.New(c.Client)
 	if err != nil {
 		return nil, fmt.Errorf("wanip: read %s/%s: %w", c.Namespace, name, err)
 	}
 	r := &Reader{
-		client: client, what: c.Namespace + "/" + name, log: c.Logger,
-		changed: c.Changed, fallback: c.Fallback, families: c.FallbackFamilies,
+		api: api, path: "/api/v1/namespaces/" + url.PathEscape(c.Namespace) + "/configmaps",
+		named: url.Values{"fieldSelector": {"metadata.name=" + name}}, name: name,
+		what: c.Namespace + "/" + name, log: c.Logger, changed: c.Changed, fallback: c.Fallback, families: c.FallbackFamilies,
 	}
 	if len(r.families) == 0 {
 		r.families = []Family{IPv4}
@@ -130,42 +134,46 @@ func (r *Reader) Run(ctx context.Context) error {
 
 // follow lists, then watches from there, for as long as the context lasts.
 func (r *Reader) follow(ctx context.Context) {
-	retry, version := firstRetry, ""
-	for ctx.Err() == nil {
-		var err error
-		listing, started := version == "", time.Now()
-		if listing {
-			version, err = r.list(ctx)
-		} else {
-			version, err = r.client.watch(ctx, version, r.heard, r.stands)
-		}
-		if time.Since(started) > lastRetry {
-			retry = firstRetry
-		}
-		switch {
-		case ctx.Err() != nil, err == nil && (listing || time.Since(started) > time.Second):
-			continue
-		case err == nil: // a watch that ended as soon as it was open: not at once again
-		case refusedWith(err, http.StatusGone):
-			version = "" // the server no longer remembers so far back
-		default:
-			r.unheard(err)
-			if refusedWith(err, http.StatusForbidden) {
-				version = ""
-			}
-		}
-		wait(ctx, retry+rand.N(retry/2))
-		retry = min(2*retry, lastRetry)
-	}
+	listwatch.Follow(ctx, listwatch.Following{
+		List: r.list, Watch: r.watch,
+		Failed: func(err error, _ bool) { r.unheard(err) }, // what was read has a time of its own to become stale
+	})
 }
 
 func (r *Reader) list(ctx context.Context) (string, error) {
-	cm, version, err := r.client.list(ctx)
+	var found *corev1.ConfigMap
+	version, err := r.api.List(ctx, r.path, r.named, func(read listwatch.Decode) error {
+		cm := &corev1.ConfigMap{}
+		err := read(cm)
+		if err == nil && cm.Name == r.name {
+			found = cm
+		}
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
-	r.stands(cm)
+	r.stands(found)
 	return version, nil
+}
+
+func (r *Reader) watch(ctx context.Context, version string, opened func()) (string, error) {
+	heard := func() {
+		opened()
+		r.heard()
+	}
+	return r.api.Watch(ctx, r.path, r.named, version, heard, func(kind string, read listwatch.Decode) {
+		cm := &corev1.ConfigMap{}
+		switch err := read(cm); {
+		case err != nil:
+			r.unheard(fmt.Errorf("read a change: %w", err))
+		case cm.Name != r.name:
+		case kind == "DELETED":
+			r.stands(nil)
+		default:
+			r.stands(cm)
+		}
+	})
 }
 
 // stands notes the ConfigMap as it is now; nil: there is none.
@@ -191,7 +199,7 @@ func (r *Reader) heard() { r.note(func(m *memory, _ time.Time) { m.trouble = "" 
 func (r *Reader) unheard(err error) {
 	r.note(func(m *memory, _ time.Time) {
 		m.trouble = fmt.Sprintf("ConfigMap %s cannot be followed: %v", r.what, err)
-		if refusedWith(err, http.StatusForbidden) {
+		if listwatch.Refused(err, http.StatusForbidden) {
 			m.trouble += " (needed: get, list and watch of it by its name)"
 		}
 	})
@@ -247,9 +255,9 @@ func (r *Reader) fallBack(ctx context.Context) {
 			}
 		}
 		if asked {
-			wait(ctx, fallbackEvery)
+			listwatch.Wait(ctx, fallbackEvery)
 		} else {
-			wait(ctx, lookEvery)
+			listwatch.Wait(ctx, lookEvery)
 		}
 	}
 }
@@ -283,13 +291,4 @@ func (r *Reader) detect(ctx context.Context, f Family) {
 		r.log.Warn("detecting the WAN address here, because the ConfigMap has none to be believed", "family", f, "error", err)
 	}
 	r.note(func(m *memory, now time.Time) { m.detected(f, a, err, now) })
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

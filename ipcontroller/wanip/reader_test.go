@@ -305,7 +305,7 @@ func TestReaderStartsBeforeItMay(t *testing.T) {
 		s.forbidden = true
 		s.fresh(v4, wanip.Finding{})
 	}, func(t *testing.T, s *site) {
-		s.expect(t, "forbidden", wanip.Unknown, "", "has not been read yet; ConfigMap dns/spokedns-wan-ip cannot be followed: status 403")
+		s.expect(t, "forbidden", wanip.Unknown, "", "has not been read yet; ConfigMap dns/spokedns-wan-ip cannot be followed: configmaps is forbidden")
 		s.do(func() { s.forbidden = false })
 		time.Sleep(20 * time.Second)
 		s.expect(t, "allowed", wanip.Known, wanip.FromConfigMap, "")

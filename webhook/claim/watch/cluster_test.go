@@ -233,6 +233,7 @@ func (c *cluster) watch(w http.ResponseWriter, r *http.Request, collection strin
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	for {
@@ -261,7 +262,10 @@ func (c *cluster) watch(w http.ResponseWriter, r *http.Request, collection strin
 	}
 }
 
-func answer(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) }
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
 
 func refuse(w http.ResponseWriter, code int, message string) {
 	w.WriteHeader(code)

@@ -6,12 +6,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/spokedns/spokedns/listwatch"
 )
 
 // line is the connection to an API server without objects, which can be cut.
@@ -52,17 +55,20 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		l.lists++
 	}
-	return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
 }
 
 func TestLostConnectionCountsAsKnownForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &line{cut: make(chan struct{})}
+		api, err := listwatch.New(&rest.Config{Host: "http://server", Transport: l})
+		if err != nil {
+			t.Fatal(err)
+		}
 		s := newStore(resources())
 		f := &feed{
 			resource: s.byID[ingresses], version: "v1", reader: testReader(), store: s,
-			api: &api{&http.Client{Transport: l}, &url.URL{Scheme: "http", Host: "server"}},
-			log: slog.New(slog.DiscardHandler),
+			api: api, log: slog.New(slog.DiscardHandler),
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -76,14 +82,14 @@ func TestLostConnectionCountsAsKnownForAWhile(t *testing.T) {
 			t.Fatalf("with a connection it is %s, want synced", got)
 		}
 		close(l.cut)
-		if got := state(patience - time.Second); got != Synced {
-			t.Errorf("%v after the connection was lost it is %s, want synced", patience-time.Second, got)
+		if got := state(listwatch.Patience - time.Second); got != Synced {
+			t.Errorf("%v after the connection was lost it is %s, want synced", listwatch.Patience-time.Second, got)
 		}
-		if got := state(2 * lastRetry); got != Unreachable {
+		if got := state(2 * listwatch.LastRetry); got != Unreachable {
 			t.Errorf("long after the connection was lost it is %s, want unreachable", got)
 		}
 		l.repair()
-		if got := state(2 * lastRetry); got != Synced {
+		if got := state(2 * listwatch.LastRetry); got != Synced {
 			t.Errorf("with a connection again it is %s, want synced", got)
 		}
 		l.mu.Lock()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/spokedns/spokedns/listwatch"
 	"github.com/spokedns/spokedns/webhook/claim"
 )
 
@@ -117,13 +118,13 @@ func (w *Watcher) fetch(ctx context.Context, f *feed, l lookup) error {
 	var found object
 	defer func() { w.store.fulfil(f.resource, l.key, found) }()
 	var raw json.RawMessage
-	err := w.api.get(ctx, f.objectPath(f.version, l.key), nil, &raw)
+	err := w.api.Get(ctx, f.objectPath(f.version, l.key), &raw)
 	switch {
-	case refused(err, http.StatusNotFound):
+	case listwatch.Refused(err, http.StatusNotFound):
 		w.missing.add(l, time.Now())
 		w.store.confirmMissing(f.resource, l.key)
 		return nil
-	case refused(err, http.StatusForbidden):
+	case listwatch.Refused(err, http.StatusForbidden):
 		return nil // Watched, or Unknown, says so
 	case err != nil:
 		return err

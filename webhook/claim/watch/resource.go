@@ -4,8 +4,12 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/spokedns/spokedns/listwatch"
 	"github.com/spokedns/spokedns/webhook/claim"
 )
+
+// decode reads one object.
+type decode = listwatch.Decode
 
 // resource is one kind of API object that is watched.
 type resource struct {

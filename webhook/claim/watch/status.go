@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/spokedns/spokedns/listwatch"
 )
 
 // State is how well a resource is known.
@@ -32,9 +34,9 @@ type Status struct {
 // stateOf classifies what went wrong with a list or watch.
 func stateOf(err error) State {
 	switch {
-	case refused(err, http.StatusForbidden), refused(err, http.StatusUnauthorized):
+	case listwatch.Refused(err, http.StatusForbidden, http.StatusUnauthorized):
 		return Forbidden
-	case refused(err, http.StatusNotFound):
+	case listwatch.Refused(err, http.StatusNotFound):
 		return Absent
 	}
 	return Unreachable

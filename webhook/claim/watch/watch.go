@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/spokedns/spokedns/listwatch"
 	"github.com/spokedns/spokedns/webhook/claim"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 
 // Watcher follows an API server. It is safe for concurrent use.
 type Watcher struct {
-	api      *api
+	api      *listwatch.Client
 	log      *slog.Logger
 	prefixes []string
 	poll     time.Duration
@@ -58,7 +59,7 @@ type running struct {
 
 // New returns a watcher that knows nothing until Run is called.
 func New(cfg Config) (*Watcher, error) {
-	api, err := newAPI(cfg.Client)
+	api, err := listwatch.New(cfg.Client)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ type group struct {
 
 // version is the first of the resource's versions that is served, or "" and the reason, if there is one.
 func (g group) version(r *resource) (string, error) {
-	if refused(g.err, http.StatusForbidden) || refused(g.err, http.StatusUnauthorized) {
+	if listwatch.Refused(g.err, http.StatusForbidden, http.StatusUnauthorized) {
 		return r.versions[0], nil // the list tells what is missing
 	}
 	for _, v := range r.versions {
@@ -231,7 +232,7 @@ func (w *Watcher) servedGroup(ctx context.Context, of []*resource) group {
 				} `json:"resources"`
 			}
 			g.resources[v] = nil
-			if err := w.api.get(ctx, r.groupPath(v), nil, &list); refused(err, http.StatusNotFound) {
+			if err := w.api.Get(ctx, r.groupPath(v), &list); listwatch.Refused(err, http.StatusNotFound) {
 				continue
 			} else if err != nil {
 				g.err = err
