@@ -50,7 +50,10 @@ func (v *visit) apply(ctx context.Context) error {
 			v.log.Info("taking up an interrupted roll-out")
 			return v.follow(ctx, following{old: old, written: v.memory.Written})
 		}
-		return v.observe(ctx)
+		if err := v.observe(ctx); err != nil || v.memory.Unanswered == "" {
+			return err
+		}
+		return v.askAsClients(ctx)
 	}
 	if !v.change.Writable() || v.memory.Rejected.holds(v.wish) || v.memory.GivenWay.holds(v.wish) {
 		return v.observe(ctx)

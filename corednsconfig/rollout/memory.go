@@ -44,6 +44,8 @@ type memory struct {
 	Rejected *refusal  `json:"rejected,omitempty"`
 	Entries  []entry   `json:"entries,omitempty"`
 	Loaded   time.Time `json:"loaded,omitzero"` // when every replica ran Wish
+	// Unanswered is what clients missed at the addresses they ask, when that was tried last; empty: nothing.
+	Unanswered string `json:"unanswered,omitempty"`
 }
 
 // entry is one text that we wrote.

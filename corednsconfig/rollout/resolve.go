@@ -23,6 +23,7 @@ func (v *visit) resolve(ctx context.Context, s survey) error {
 			v.report.LoadedReplicas = v.report.Replicas
 			v.report.yes(Loaded, "Answering", "the replicas show no figures, and answer what is forwarded")
 		}
+		v.judgeClients()
 	}
 	return ctx.Err()
 }

@@ -225,7 +225,10 @@ func (v *visit) finish(ctx context.Context, f following, c course, s survey) err
 	if err := v.remember(ctx); err != nil {
 		return err
 	}
-	return v.resolve(ctx, s)
+	if err := v.resolve(ctx, s); err != nil {
+		return err
+	}
+	return v.askAsClients(ctx)
 }
 
 // pending are the zones that somebody else has yet to render; of interest only where somebody else does.

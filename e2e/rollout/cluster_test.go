@@ -5,6 +5,7 @@ package rollout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 	"github.com/spokedns/spokedns/corednsconfig/corefile"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
 	"github.com/spokedns/spokedns/e2e/cluster"
+	"github.com/spokedns/spokedns/e2e/stack"
 )
 
 const baseDomain = "openmcp.cluster"
@@ -228,6 +230,7 @@ func TestCluster(t *testing.T) {
 	t.Run("a good edit and its removal go unnoticed", h.goodEdit)
 	t.Run("the load gate refuses", h.loadGateRefuses)
 	t.Run("takes back", h.rollsBack)
+	t.Run("a Service that leads nowhere", h.clientsFail)
 	t.Run("a key of our own where the Corefile imports one", h.customKey)
 }
 
@@ -270,6 +273,43 @@ func (h *house) goodEdit(t *testing.T) {
 	}
 	if got := h.corefile(t); got != original {
 		t.Errorf("the original is not back:\n%s", got)
+	}
+}
+
+// clientsFail is a cluster whose replicas answer, while the address that its pods ask does not.
+func (h *house) clientsFail(t *testing.T) {
+	port := func(target string) {
+		t.Helper()
+		patch := `[{"op":"replace","path":"/spec/ports/0/targetPort","value":` + target + `}]`
+		if _, err := h.Kubectl(t.Context(), "", "--namespace", "kube-system", "patch", "service", "kube-dns", "--type=json", "--patch", patch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := newEngine(t, rollout.Options{Notify: onWritten(h.hurry)})
+	port("5399")
+	defer port("53")
+	r, err := e.Apply(t.Context(), h.cluster(), h.wish())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, show(r))
+	}
+	t.Log(show(r))
+	want(t, r, map[string]string{rollout.Applied: "True", rollout.Loaded: "True", rollout.Resolving: "False/ClientsFailing", rollout.Degraded: "False"})
+	if r, err = e.Check(t.Context(), h.cluster(), h.wish()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, r, map[string]string{rollout.Resolving: "False/ClientsFailing"})
+	port("53")
+	err = stack.Eventually(t.Context(), time.Minute, func(context.Context) error {
+		if r, err = e.Apply(t.Context(), h.cluster(), h.wish()); err == nil && !r.Is(rollout.Resolving) {
+			err = errors.New(r.Condition(rollout.Resolving).Message)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if r, err = e.Remove(t.Context(), h.cluster()); err != nil {
+		t.Fatalf("%v\n%s", err, show(r))
 	}
 }
 
