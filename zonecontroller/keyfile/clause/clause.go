@@ -13,15 +13,21 @@ import (
 )
 
 // Statement is words, then perhaps a block of statements: `type primary;` or `zone "a" { type primary; };`.
-// Only words of more than one line of sight are kept: where a block is followed by further words
-// (`primaries port 53 { … } tls x;`), they are in Words, too.
+// Words behind a block are in Words, too.
 type Statement struct {
 	Words []string
 	Block []Statement // nil: none; empty: `{ }`
+
+	text bool // the words behind the first are written in quotes, whatever they are
 }
 
 // Of is a statement of words.
 func Of(words ...string) Statement { return Statement{Words: words} }
+
+// Text is an option whose value named wants in quotes, `file "x";`.
+func Text(option, value string) Statement {
+	return Statement{Words: []string{option, value}, text: true}
+}
 
 // With returns the statement with a block.
 func (s Statement) With(block ...Statement) Statement {
@@ -83,7 +89,7 @@ func render(b *strings.Builder, all []Statement, depth int) error {
 			if j > 0 {
 				b.WriteByte(' ')
 			}
-			if err := word(b, w); err != nil {
+			if err := word(b, w, s.text && j > 0); err != nil {
 				return err
 			}
 		}
@@ -100,13 +106,13 @@ func render(b *strings.Builder, all []Statement, depth int) error {
 }
 
 // word writes one word, in quotes unless it is one of the plainest kind.
-func word(b *strings.Builder, w string) error {
+func word(b *strings.Builder, w string, quoted bool) error {
 	for _, c := range []byte(w) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return fmt.Errorf("%q cannot stand in a server's configuration: byte %q", w, c)
 		}
 	}
-	if Plain(w) {
+	if Plain(w) && !quoted {
 		b.WriteString(w)
 		return nil
 	}

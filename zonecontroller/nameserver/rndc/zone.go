@@ -126,6 +126,9 @@ func (c *Client) Sync(ctx context.Context, z Zone) error { return c.only(ctx, "s
 // Notify tells a zone's secondaries of its serial.
 func (c *Client) Notify(ctx context.Context, z Zone) error { return c.only(ctx, "notify", z) }
 
+// Reload reads a zone's file again. Of a zone that is loaded and takes updates it is refused.
+func (c *Client) Reload(ctx context.Context, z Zone) error { return c.only(ctx, "reload", z) }
+
 // Retransfer makes a secondary fetch all of a zone, whatever its serial.
 func (c *Client) Retransfer(ctx context.Context, z Zone) error { return c.only(ctx, "retransfer", z) }
 

@@ -1,0 +1,90 @@
+package nameserver
+
+import (
+	"fmt"
+
+	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
+	"github.com/spokedns/spokedns/zonecontroller/keyfile/clause"
+)
+
+// found is what stands on a BIND server.
+type found struct {
+	conf    []clause.Statement // of the zone; nil: the server does not know it
+	serving bool
+	serial  uint32 // when serving
+	lost    bool   // not serving, and the server says that it cannot read the zone's file
+}
+
+// step is the next thing to do about a zone.
+type step int
+
+const (
+	// nothing: it is as wished.
+	nothing step = iota
+	// foreign: it is not ours to touch.
+	foreign
+	// fill: add it as a secondary of the seed.
+	fill
+	// promote: it has its content from the seed; make it a primary.
+	promote
+	// discard: delete it with its files.
+	discard
+	// modify: change its configuration.
+	modify
+	// add: add it as a secondary of its primaries.
+	add
+	// fetch: a secondary has no data; have it fetch them.
+	fetch
+	// stuck: it is there and does not answer, and nobody says that its content is lost.
+	stuck
+)
+
+// String is for messages.
+func (s step) String() string {
+	names := [...]string{"nothing", "foreign", "fill", "promote", "discard", "modify", "add", "fetch", "stuck"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("step(%d)", int(s))
+}
+
+// plan decides the next step. It deletes only what carries our mark, and of a primary only what is lost
+// already, by the server's own word or by a serial below one it had.
+func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file string) []clause.Statement) step {
+	if f.conf == nil {
+		if role == v1alpha1.Primary {
+			return fill
+		}
+		return add
+	}
+	file := fileOf(f.conf)
+	if !ours(file, z.Zone, view) {
+		return foreign
+	}
+	typ, _ := clause.Find(f.conf, "type")
+	isPrimary := typ.Value() == "primary" || typ.Value() == "master"
+	older := f.serving && z.Floor != 0 && int32(f.serial-z.Floor) < 0
+	switch {
+	case role == v1alpha1.Primary && !isPrimary:
+		if f.serving && !older {
+			return promote
+		}
+		return discard
+	case role == v1alpha1.Primary:
+		switch {
+		case older, f.lost:
+			return discard
+		case !f.serving:
+			return stuck
+		}
+	case isPrimary:
+		return discard
+	}
+	if !clause.Same(settled(f.conf, z), wish(file)) {
+		return modify
+	}
+	if !f.serving {
+		return fetch
+	}
+	return nothing
+}
