@@ -4,8 +4,7 @@ package charts
 
 import "embed"
 
-// Webhook is the chart of external-dns with the webhook beside it, in directory "webhook". Its README and the files
-// that Helm leaves out are not in it.
+// Webhook is the chart of external-dns with the webhook beside it, in directory "webhook".
 //
-//go:embed webhook/Chart.yaml webhook/.helmignore webhook/values.yaml webhook/values.schema.json webhook/alerts.yaml all:webhook/templates
+//go:embed all:webhook
 var Webhook embed.FS

@@ -34,7 +34,7 @@ type Chart struct {
 func OpenChart(files fs.FS, dir string) (*Chart, error) {
 	c, sum := &Chart{}, sha256.New()
 	err := fs.WalkDir(files, dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == "README.md" { // it says nothing to a cluster
 			return err
 		}
 		data, err := fs.ReadFile(files, name)
