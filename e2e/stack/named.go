@@ -40,7 +40,7 @@ type Named struct {
 	*Part
 	Addr    string // host:port for UDP and TCP
 	TLSAddr string // host:port for DNS over TLS; empty without
-	CAFile  string // authority of the TLS certificate, which is for 127.0.0.1 and dns.internal
+	CAFile  string // authority of the TLS certificate, which is for NamedConfig.Host and dns.internal
 	Key     TSIGKey
 	Keys    []TSIGKey
 
@@ -73,7 +73,7 @@ func (s *Stack) Named(ctx context.Context, cfg NamedConfig) (*Named, error) {
 	conf := fmt.Sprintf("listen-on port %d { %s; };\n", port, host)
 	var tlsConf string
 	if cfg.TLS {
-		if tlsConf, err = n.issueCertificate(&conf); err != nil {
+		if tlsConf, err = n.issueCertificate(host, &conf); err != nil {
 			return nil, err
 		}
 	}
@@ -151,7 +151,7 @@ logging { category update { null; }; category xfer-out { null; }; category secur
 	return b.String()
 }
 
-func (n *Named) issueCertificate(listen *string) (conf string, err error) {
+func (n *Named) issueCertificate(host string, listen *string) (conf string, err error) {
 	port, err := FreePort()
 	if err != nil {
 		return "", err
@@ -160,18 +160,18 @@ func (n *Named) issueCertificate(listen *string) (conf string, err error) {
 	if err != nil {
 		return "", err
 	}
-	pair, err := ca.Issue(pki.Subject{Name: "dns", Hosts: []string{"127.0.0.1", "dns.internal"}})
+	pair, err := ca.Issue(pki.Subject{Name: "dns", Hosts: []string{host, "dns.internal"}})
 	if err != nil {
 		return "", err
 	}
-	n.TLSAddr, n.CAFile = fmt.Sprintf("127.0.0.1:%d", port), filepath.Join(n.dir, "ca.crt")
+	n.TLSAddr, n.CAFile = fmt.Sprintf("%s:%d", host, port), filepath.Join(n.dir, "ca.crt")
 	cert, key := filepath.Join(n.dir, "tls.crt"), filepath.Join(n.dir, "tls.key")
 	for path, content := range map[string][]byte{n.CAFile: ca.PEM, cert: pair.Cert, key: pair.Key} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return "", err
 		}
 	}
-	*listen += fmt.Sprintf("\tlisten-on port %d tls ours { 127.0.0.1; };\n", port)
+	*listen += fmt.Sprintf("\tlisten-on port %d tls ours { %s; };\n", port, host)
 	return fmt.Sprintf("tls ours { cert-file %q; key-file %q; };\n", cert, key), nil
 }
 
