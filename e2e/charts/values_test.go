@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spokedns/spokedns/e2e/charts/chartdoc"
+	"github.com/spokedns/spokedns/e2e/charts/dashboard"
 	"github.com/spokedns/spokedns/e2e/stack"
 )
 
@@ -41,6 +42,11 @@ func TestWhatIsGeneratedIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	maps.Copy(files, base)
+	pages, err := dashboard.Files(stack.Root())
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(files, pages)
 	for _, chart := range chartNames(t) {
 		generated, err := chartdoc.Generated(filepath.Join(stack.Root(), "charts", chart))
 		if err != nil {

@@ -1,6 +1,6 @@
 // Command generate owns no content: it writes anew what follows from the values.yaml of every chart, its schema and
-// the table of its README, what the chart of corednsconfig takes from the program, and the
-// base for kustomize. Run it in e2e: go run ./charts/generate
+// the table of its README, what the chart of corednsconfig takes from the program, the
+// dashboards, and the base for kustomize. Run it in e2e: go run ./charts/generate
 package main
 
 import (
@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 
 	"github.com/spokedns/spokedns/e2e/charts/chartdoc"
+	"github.com/spokedns/spokedns/e2e/charts/dashboard"
 	"github.com/spokedns/spokedns/e2e/stack"
 )
 
@@ -33,6 +35,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	pages, err := dashboard.Files(stack.Root())
+	if err != nil {
+		return err
+	}
+	maps.Copy(files, pages)
 	for _, dir := range charts {
 		generated, err := chartdoc.Generated(dir)
 		if err != nil {
@@ -52,6 +59,9 @@ func run() error {
 
 func write(files map[string]string) error {
 	for path, content := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a directory of the checkout
+			return err
+		}
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil { //nolint:gosec // a file of the checkout
 			return err
 		}
