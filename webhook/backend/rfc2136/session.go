@@ -40,6 +40,7 @@ type session struct {
 	answered bool // conn has carried an answer
 	out, buf []byte
 	copy     *copied // nil: nothing known
+	ownTTL   bool    // the server does not take the TTL of the SOA from an update
 	most     int     // units in one message that the server answers in time; 0: any number
 }
 

@@ -72,7 +72,7 @@ func (u *unit) encode(m *wire.Update, held *copied, sc *scope) error {
 			m.Add(c.New.Name, t, uint32(c.New.TTL.Seconds()), data)
 		}
 		if c.Old != nil && ownNS(m.Zone(), c.New.Name, t) {
-			if err := deleteOthers(m, t, c); err != nil {
+			if err := replaceOwnNS(m, c); err != nil {
 				return err
 			}
 		}
@@ -80,17 +80,25 @@ func (u *unit) encode(m *wire.Update, held *copied, sc *scope) error {
 	return m.Err()
 }
 
-// deleteOthers deletes the records that the change takes out of an RRset, one by one.
-func deleteOthers(m *wire.Update, t wire.Type, c backend.Change) error {
-	for _, v := range c.Old.Values {
-		if slices.Contains(c.New.Values, v) {
-			continue
-		}
-		data, err := wire.AppendData(nil, t, v)
+// replaceOwnNS deletes the records that the change takes out of the zone's own NS, one by one, after those
+// it puts in. Knot takes the TTL of an RRset from a record that is new in it only, so that one comes and goes.
+func replaceOwnNS(m *wire.Update, c backend.Change) error {
+	values := slices.DeleteFunc(slices.Clone(c.Old.Values), func(v string) bool { return slices.Contains(c.New.Values, v) })
+	if c.Old.TTL != c.New.TTL {
+		const passing = "spokedns.invalid"
+		data, err := wire.AppendData(nil, wire.NS, passing)
 		if err != nil {
 			return err
 		}
-		m.DeleteRecord(c.Old.Name, t, data)
+		m.Add(c.New.Name, wire.NS, uint32(c.New.TTL.Seconds()), data)
+		values = append(values, passing)
+	}
+	for _, v := range values {
+		data, err := wire.AppendData(nil, wire.NS, v)
+		if err != nil {
+			return err
+		}
+		m.DeleteRecord(c.Old.Name, wire.NS, data)
 	}
 	return nil
 }

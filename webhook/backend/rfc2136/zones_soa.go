@@ -116,16 +116,23 @@ func (a authorityChange) decide(live SOA, ttl uint32) (write *SOA, err error) {
 }
 
 // applyAuthority makes the change and sees that it was made: a server ignores an SOA record whose serial is
-// not higher than its own at that moment, without a word (RFC 2136 §3.4.2.2).
+// not higher than its own at that moment, without a word (RFC 2136 §3.4.2.2). PowerDNS takes all of it but
+// the TTL, which then is not asked for again.
 func (s *session) applyAuthority(ctx context.Context, a authorityChange) error {
 	message, err := wire.NewUpdate(s.zone)
 	if err != nil {
 		return err
 	}
-	for range maxTries + 1 {
+	for try := range maxTries + 1 {
 		live, ttl, err := s.authority(ctx)
 		if err != nil {
 			return err
+		}
+		if try > 0 && ttl != a.ttl && soaOf(live).Same(a.new) {
+			s.ownTTL = true
+		}
+		if s.ownTTL {
+			ttl = a.ttl
 		}
 		write, err := a.decide(soaOf(live), ttl)
 		if err != nil || write == nil {
