@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
@@ -70,6 +71,7 @@ func (c *Chart) Render(ctx context.Context, w Wish) ([]*unstructured.Unstructure
 	install := action.NewInstall(config)
 	install.DryRunStrategy, install.ReleaseName, install.Namespace = action.DryRunClient, w.Release, w.Namespace
 	install.WaitStrategy = kube.HookOnlyStrategy
+	install.KubeVersion = &common.KubeVersion{Version: leastKubernetes, Major: "1", Minor: "29"}
 	made, err := install.RunWithContext(ctx, chart, clone(w.Values))
 	if err != nil {
 		return nil, &ValuesError{"values", strings.TrimSpace(err.Error())}
@@ -80,6 +82,9 @@ func (c *Chart) Render(ctx context.Context, w Wish) ([]*unstructured.Unstructure
 	}
 	return objects(rendered.Manifest, w.Namespace)
 }
+
+// leastKubernetes is the oldest that the chart is for. A cluster's own is looked at when it is installed there.
+const leastKubernetes = "v1.29.0"
 
 // objects takes a manifest apart. Objects that name no namespace are in the given one; those of the whole cluster too, as
 // far as this function knows.

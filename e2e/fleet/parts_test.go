@@ -72,14 +72,20 @@ func cluster(t *testing.T, s *stack.Stack, name, corefile string) *stack.APIServ
 		t.Fatal(err)
 	}
 	setDNS(t, api, corefile)
-	// The server makes its own Service a moment after it is ready; from then on nothing changes by itself.
-	if err := stack.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
+	settle(t, api)
+	return api
+}
+
+// settle waits for the server's own Service, which comes a moment after it is ready; from then on nothing changes by itself.
+func settle(t *testing.T, api *stack.APIServer) {
+	t.Helper()
+	err := stack.Eventually(t.Context(), time.Minute, func(ctx context.Context) error {
 		_, err := api.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "services"}).Namespace("default").Get(ctx, "kubernetes", metav1.GetOptions{})
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return api
 }
 
 func setDNS(t *testing.T, api *stack.APIServer, corefile string) {
