@@ -5,13 +5,13 @@ func centralDNS() Dashboard {
 	return Dashboard{Chart: "central-dns", Title: "spokedns / central DNS", Found: "coredns_build_info", Rows: []Row{
 		{"Is it right now?", []Panel{
 			firing(),
-			{Title: "CoreDNS that answer", Form: Stat, Unit: "short", Steps: atLeast(1), Help: "Replicas Prometheus reaches.",
+			{Title: "CoreDNS that answer", Form: Stat, Unit: "short", Steps: wanted(), Help: "Replicas Prometheus reaches.",
 				Queries: []Query{{`count(coredns_build_info` + of() + `)`, "replicas"}}},
 			{Title: "SERVFAIL", Help: "Share of answers. Questions that etcd could not answer in time, and that were not asked lately.", Form: Stat, Unit: "percentunit", Steps: below(0.001, 0.01),
 				Queries: []Query{{`sum(rate(coredns_dns_responses_total` + of(`rcode="SERVFAIL"`) + `[5m])) / sum(rate(coredns_dns_responses_total` + of() + `[5m])) or vector(0)`, "share"}}},
 			{Title: "Old answers", Help: "A second, because etcd is slow or away.", Form: Stat, Unit: "short", Steps: below(0.01, 1),
 				Queries: []Query{{`sum(rate(coredns_cache_served_stale_total` + of() + `[5m])) or vector(0)`, "a second"}}},
-			{Title: "Members of etcd with a leader", Form: Stat, Unit: "short", Steps: atLeast(1), Help: "All of them is well.",
+			{Title: "Members of etcd with a leader", Form: Stat, Unit: "short", Steps: wanted(), Help: "All of them is well.",
 				Queries: []Query{{`sum(etcd_server_has_leader` + etcd() + `)`, "members"}}},
 			{Title: "etcd's database", Help: "At its quota etcd refuses to write.", Form: Stat, Unit: "percentunit", Steps: below(0.6, 0.8),
 				Queries: []Query{{`max(etcd_mvcc_db_total_size_in_bytes` + etcd() + `) / max(etcd_server_quota_backend_bytes` + etcd() + `)`, "of the quota"}}},
@@ -32,7 +32,7 @@ func centralDNS() Dashboard {
 				}},
 		}},
 		{"etcd", []Panel{
-			{Title: "Leader", Form: State, Unit: "short", Steps: atLeast(1), Words: map[string]string{"0": "none", "1": "there is one"}, Help: "As each member sees it.",
+			{Title: "Leader", Form: State, Unit: "short", Steps: wanted(), Words: map[string]string{"0": "none", "1": "there is one"}, Help: "As each member sees it.",
 				Queries: []Query{{`min by (instance) (etcd_server_has_leader` + etcd() + `)`, "{{instance}}"}}},
 			{Title: "Writing to disk, 99 %", Form: Lines, Unit: "s", Help: "More than 10 ms is slow; it makes leaders change.",
 				Queries: []Query{{`histogram_quantile(0.99, sum by (le, instance) (rate(etcd_disk_wal_fsync_duration_seconds_bucket` + etcd() + `[$__rate_interval])))`, "{{instance}}"}}},

@@ -57,12 +57,13 @@ type Query struct {
 	Expr, Legend string
 }
 
-// good and bad are the usual colours of a value.
+// below are the colours of a value that is well while it is less than warn.
 func below(warn, bad float64) []Step {
 	return []Step{{0, "green"}, {warn, "orange"}, {bad, "red"}}
 }
 
-func atLeast(ok float64) []Step { return []Step{{0, "red"}, {ok, "green"}} }
+// wanted are the colours of what should be there, or so.
+func wanted() []Step { return []Step{{0, "red"}, {1, "green"}} }
 
 // of are the labels by which every query is restricted to the page's choice, with more in front.
 func of(labels ...string) string {
@@ -70,13 +71,13 @@ func of(labels ...string) string {
 }
 
 // quantile is the one below which 99 % of a histogram's observations are, by labels.
-func quantile(histogram, by string, labels ...string) string {
-	return "histogram_quantile(0.99, sum by (le, " + by + ") (rate(" + histogram + "_bucket" + of(labels...) + "[$__rate_interval])))"
+func quantile(histogram, by string) string {
+	return "histogram_quantile(0.99, sum by (le, " + by + ") (rate(" + histogram + "_bucket" + of() + "[$__rate_interval])))"
 }
 
 // grew is by how much a counter grew in a step of the picture, by labels.
-func grew(counter, by string, labels ...string) string {
-	return "sum by (" + by + ") (increase(" + counter + of(labels...) + "[$__rate_interval]))"
+func grew(counter, by string) string {
+	return "sum by (" + by + ") (increase(" + counter + of() + "[$__rate_interval]))"
 }
 
 // All are the dashboards there are.

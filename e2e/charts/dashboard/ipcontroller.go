@@ -6,7 +6,7 @@ func ipcontroller() Dashboard {
 			firing(),
 			{Title: "The site's address", Help: "What is believed and published.", Form: Stat, Unit: "short", Width: 8, Name: true,
 				Queries: []Query{{`max by (family, address) (spokedns_wan_ip_info` + of() + `)`, "{{address}}"}}},
-			{Title: "May be published", Help: "Otherwise names keep what they have.", Form: Stat, Unit: "short", Steps: atLeast(1), Words: map[string]string{"0": "no", "1": "yes"},
+			{Title: "May be published", Help: "Otherwise names keep what they have.", Form: Stat, Unit: "short", Steps: wanted(), Words: map[string]string{"0": "no", "1": "yes"},
 				Queries: []Query{{`min by (family) (spokedns_wan_ip_known` + of() + `)`, "{{family}}"}}},
 			{Title: "Confirmed", Help: "Time since enough sources last agreed.", Form: Stat, Unit: "s", Steps: below(300, 900),
 				Queries: []Query{{`time() - max by (family) (spokedns_wan_ip_confirmed_timestamp_seconds` + of() + `)`, "{{family}} ago"}}},
@@ -14,7 +14,7 @@ func ipcontroller() Dashboard {
 				Queries: []Query{{`sum(spokedns_wan_ip_leader` + of() + `)`, "leaders"}}},
 		}},
 		{"What the sources say", []Panel{
-			{Title: "Sources that agree", Help: "Votes: a source is well while it answers as the others do.", Form: State, Unit: "short", Steps: atLeast(1), Words: map[string]string{"0": "another answer, or none", "1": "agrees"},
+			{Title: "Sources that agree", Help: "Votes: a source is well while it answers as the others do.", Form: State, Unit: "short", Steps: wanted(), Words: map[string]string{"0": "another answer, or none", "1": "agrees"},
 				Queries: []Query{{`max by (family, source) (spokedns_wan_ip_source_healthy` + of() + `)`, "{{family}} {{source}}"}}},
 			{Title: "State of the address", Help: "Verified: confirmed now. Holding: too few agree, the last one stays. Ambiguous: two addresses have votes. Static: given.", Form: State, Unit: "short",
 				Steps: []Step{{0, "transparent"}, {1, "blue"}}, Words: map[string]string{"0": "", "1": "so"},

@@ -12,7 +12,7 @@ func webhook() Dashboard {
 				Queries: []Query{{`max(external_dns_controller_consecutive_soft_errors` + of() + `)`, "loops"}}},
 			{Title: "Names that wait", Help: "Held for want of a fact: what they publish stays. The webhook's log says which fact.", Form: Stat, Unit: "short", Steps: below(1, 50),
 				Queries: []Query{{`sum(spokedns_decisions` + of(`action="hold"`) + `)`, "names"}}},
-			{Title: "Configuration", Help: "Whether the file as it is now is in use.", Form: Stat, Unit: "short", Steps: atLeast(1), Words: map[string]string{"0": "refused", "1": "in use"},
+			{Title: "Configuration", Help: "Whether the file as it is now is in use.", Form: Stat, Unit: "short", Steps: wanted(), Words: map[string]string{"0": "refused", "1": "in use"},
 				Queries: []Query{{`min(spokedns_config_last_reload_success` + of() + `)`, "configuration"}}},
 		}},
 		{"What is published, and what changed", []Panel{
@@ -44,7 +44,7 @@ func webhook() Dashboard {
 				Queries: []Query{{grew("spokedns_api_requests_total", "view, operation, result"), "{{view}} {{operation}} {{result}}"}}},
 		}},
 		{"Addresses of sites", []Panel{
-			{Title: "May be published", Help: "Of each wanIP target. Otherwise names keep what they have.", Form: State, Unit: "short", Steps: atLeast(1), Words: map[string]string{"0": "unknown", "1": "known"},
+			{Title: "May be published", Help: "Of each wanIP target. Otherwise names keep what they have.", Form: State, Unit: "short", Steps: wanted(), Words: map[string]string{"0": "unknown", "1": "known"},
 				Queries: []Query{{`min by (target, family) (spokedns_wan_ip_known` + of() + `)`, "{{target}} {{family}}"}}},
 			{Title: "Last confirmed", Help: "By the site's ipcontroller, or by the webhook's own detection.", Form: Lines, Unit: "s",
 				Queries: []Query{{`time() - max by (target, family) (spokedns_wan_ip_confirmed_timestamp_seconds` + of() + `)`, "{{target}} {{family}}"}}},
