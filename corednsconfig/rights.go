@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -51,9 +52,16 @@ func rights(namespaces ...string) []fleet.Right {
 type rightsCommand struct {
 	Namespace     string   `default:"kube-system" help:"Namespace of the ServiceAccount."`
 	DNSNamespaces []string `name:"dns-namespace" default:"kube-system" help:"Namespace of the cluster's DNS; openshift-dns on OpenShift. Repeat it for several."`
+	Forwardings   []string `name:"forwarding" placeholder:"FILE" help:"DNSForwarding in YAML, for the rights to install external-dns as it says; its namespaces are made. Repeat it for several."`
+	Cluster       string   `placeholder:"NAME" default:"cluster" help:"What <cluster.name> in its values stands for, and <cluster.namespace>."`
 }
 
-func (r rightsCommand) run(_ context.Context, s streams) error {
+func (r rightsCommand) run(ctx context.Context, s streams) error {
+	all := rights(r.DNSNamespaces...)
+	made, err := r.installs(ctx)
+	if err != nil {
+		return err
+	}
 	meta := func(namespace string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: ownName}
 	}
@@ -65,7 +73,12 @@ func (r rightsCommand) run(_ context.Context, s streams) error {
 		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: ownName}
 	}
 	objects := []any{corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: meta(r.Namespace)}}
-	for _, right := range rights(r.DNSNamespaces...) {
+	for _, right := range made {
+		if right.Namespace != "" && !slices.Contains(r.DNSNamespaces, right.Namespace) {
+			objects = append(objects, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": right.Namespace}})
+		}
+	}
+	for _, right := range withInstalls(all, made) {
 		if right.Namespace == "" {
 			objects = append(objects,
 				rbacv1.ClusterRole{TypeMeta: rbac("ClusterRole"), ObjectMeta: meta(""), Rules: right.Rules},

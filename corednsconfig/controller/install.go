@@ -65,15 +65,9 @@ func (i installing) hopes(b *book, c fleet.Cluster) hopes {
 	if at < 0 {
 		return hopes{err: err, wished: err != nil}
 	}
-	chosen := spec.Installs[at]
-	var raw []byte
-	if chosen.Values != nil {
-		raw = chosen.Values.Raw
-	}
-	values, err := install.Values(raw, install.Place{
+	w, err := install.WishOf(spec.Installs[at], install.Place{
 		ClusterName: c.Name, ClusterNamespace: c.Namespace, Environment: spec.Environment, ProviderName: b.name(), ProviderNamespace: i.namespace,
-	})
-	w := install.Wish{Namespace: chosen.Namespace, Release: chosen.ReleaseName, Values: values, Secrets: chosen.Secrets, DrainTimeout: patienceOf(b)}
+	}, patienceOf(b))
 	if err != nil {
 		return hopes{wish: w, wished: true, err: err}
 	}

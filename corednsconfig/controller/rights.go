@@ -55,7 +55,7 @@ func (c *Controller) rightsFor(id string, h hopes, rec *v1alpha1.ClusterStatus) 
 	last, there := c.rights[id]
 	c.mu.Unlock()
 	settled := rec != nil && meta.IsStatusConditionTrue(rec.Conditions, v1alpha1.ExternalDNSInstalled) && rec.ExternalDNS != nil && rec.ExternalDNS.Digest == h.digest
-	if there && last.digest == h.digest && !(settled && last.joined) {
+	if there && last.digest == h.digest && (!settled || !last.joined) {
 		return last.rights, nil
 	}
 	rights, err := c.opts.Installer.Rights(context.Background(), h.wish)

@@ -85,8 +85,11 @@ const (
 // not reached, or a right is missing. A failure of people's making, or of Helm's, is a [Report].
 func (e *Engine) Step(ctx context.Context, c Cluster, w Wish) (Report, error) {
 	if w.Values != nil {
-		if _, err := e.opts.Chart.Render(ctx, w); err != nil {
-			return failed(BadValues, err.Error()), nil
+		var wrong *ValuesError
+		if _, err := e.opts.Chart.Render(ctx, w); errors.As(err, &wrong) {
+			return failed(BadValues, wrong.Error()), nil
+		} else if err != nil {
+			return Report{}, err
 		}
 	}
 	at, err := e.reach(c, w)

@@ -7,6 +7,7 @@
 package install
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -32,6 +33,19 @@ type Wish struct {
 	Secrets []v1alpha1.SecretCopy
 	// DrainTimeout is how long records may take to be withdrawn.
 	DrainTimeout time.Duration
+}
+
+// WishOf is the wish for a cluster that an install was chosen for. With an error in its values it has none.
+func WishOf(chosen v1alpha1.Install, place Place, drain time.Duration) (Wish, error) {
+	var raw []byte
+	if chosen.Values != nil {
+		raw = chosen.Values.Raw
+	}
+	values, err := Values(raw, place)
+	return Wish{
+		Namespace: cmp.Or(chosen.Namespace, v1alpha1.InstallName), Release: cmp.Or(chosen.ReleaseName, v1alpha1.InstallName),
+		Values: values, Secrets: chosen.Secrets, DrainTimeout: drain,
+	}, err
 }
 
 // State is how far a cluster is.

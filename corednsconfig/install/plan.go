@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,8 +13,11 @@ import (
 func (e *Engine) Plan(ctx context.Context, c Cluster, w Wish) (string, error) {
 	wanted := ""
 	if w.Values != nil {
-		if _, err := e.opts.Chart.Render(ctx, w); err != nil {
-			return "refused: " + err.Error() + "\n", nil
+		var wrong *ValuesError
+		if _, err := e.opts.Chart.Render(ctx, w); errors.As(err, &wrong) {
+			return "refused: " + wrong.Error() + "\n", nil
+		} else if err != nil {
+			return "", err
 		}
 		wanted = e.opts.Chart.Digest(w)
 	}

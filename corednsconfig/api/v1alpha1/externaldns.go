@@ -103,6 +103,9 @@ type InstallStatus struct {
 	NamespaceReady bool `json:"namespaceReady,omitempty"`
 }
 
+// InstallName is the namespace and the name of a release where nothing else is said.
+const InstallName = "external-dns"
+
 // ExternalDNSInstalled is a condition of a cluster: True when external-dns runs there as is wished. Clusters for which no
 // install is wished do not have it.
 const ExternalDNSInstalled = "ExternalDNS"
