@@ -76,6 +76,9 @@ type Facts struct {
 	// /records answers them. It is asked only for what must be held. nil: what is published is not
 	// known, and holding is impossible (UnpublishedError).
 	Published func(view, name string) []*endpoint.Endpoint
+	// Covers reports whether the canonical name lies in a zone of the view, where a view has zones beside those
+	// of its configuration. nil: those are all.
+	Covers func(view, name string) bool
 }
 
 // Result is the answer to one Adjust.

@@ -55,7 +55,7 @@ func (r *rec) compare(o *rec) int {
 func (r *run) newRec(name string, ep *endpoint.Endpoint) rec {
 	out := rec{typ: ep.RecordType, id: ep.SetIdentifier, ttl: ep.RecordTTL, labels: ep.Labels, props: ep.ProviderSpecific, ep: ep}
 	if len(r.policy.views) > 1 && ep.SetIdentifier != "" {
-		if view, orig, ok := SplitSetID(r.policy.names, ep.SetIdentifier); ok && r.policy.view(view).covers(name) {
+		if view, orig, ok := SplitSetID(r.policy.names, ep.SetIdentifier); ok && r.covers(r.policy.view(view), name) {
 			out.view, out.id = view, orig
 		}
 	}

@@ -106,7 +106,7 @@ func parsePairs(m map[string]string) []pair {
 
 func seconds(d time.Duration) endpoint.TTL { return endpoint.TTL(d / time.Second) }
 
-// covers reports whether the canonical name lies in one of the view's zones.
+// covers is run.covers for the zones of the configuration.
 func (v *view) covers(name string) bool {
 	for _, z := range v.zones {
 		if backend.InZone(name, z) {

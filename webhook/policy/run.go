@@ -41,7 +41,7 @@ func (r *run) host(name string, group []entry) error {
 	gathered := false
 	for i := range r.policy.views {
 		v := &r.policy.views[i]
-		if !v.covers(name) {
+		if !r.covers(v, name) {
 			continue
 		}
 		if !gathered {
@@ -62,6 +62,14 @@ func (r *run) host(name string, group []entry) error {
 	}
 	sortEndpoints(r.out.Endpoints[start:])
 	return nil
+}
+
+// covers reports whether the canonical name lies in one of the view's zones.
+func (r *run) covers(v *view, name string) bool {
+	if r.facts.Covers != nil {
+		return r.facts.Covers(v.name, name)
+	}
+	return v.covers(name)
 }
 
 // hostIn decides about one name in one view.

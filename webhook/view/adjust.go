@@ -39,7 +39,7 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 	if err != nil {
 		return nil, err
 	}
-	result, err := p.config.Policy.Adjust(in, policy.Facts{Claims: claims, Site: p.config.Site, Published: now.published})
+	result, err := p.config.Policy.Adjust(in, policy.Facts{Claims: claims, Site: p.config.Site, Published: now.published, Covers: p.covers(now)})
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +59,14 @@ func (p *Provider) adjust(ctx context.Context, in []*endpoint.Endpoint) ([]*endp
 	p.journal.refused(ctx, p.log, p.config.Metrics, append(refused, unfit...))
 	p.remember(result.Decisions)
 	return out, nil
+}
+
+// covers is what policy.Facts asks for.
+func (p *Provider) covers(now *snapshot) func(view, name string) bool {
+	return func(view, name string) bool {
+		_, inside := now.zoning.zoneOf(p.views[view], name)
+		return inside
+	}
 }
 
 // published is what policy.Facts asks for.
@@ -161,7 +169,7 @@ func (p *Provider) fit(e, to *endpoint.Endpoint, now *snapshot) *refusal {
 	r, err := v.rrsetOf(e, own)
 	reason := "invalid"
 	if err == nil {
-		zone, inside := v.zoneOf(r.Name)
+		zone, inside := now.zoning.zoneOf(v, r.Name)
 		if !inside {
 			return nil // external-dns sends every name it finds, whatever the zones are
 		}
@@ -175,7 +183,7 @@ func (p *Provider) fit(e, to *endpoint.Endpoint, now *snapshot) *refusal {
 	}
 	if name, bad := backend.Name(r.Name); bad == nil {
 		r.Name = name
-		if _, inside := v.zoneOf(name); !inside {
+		if _, inside := now.zoning.zoneOf(v, name); !inside {
 			return nil
 		}
 	}

@@ -68,18 +68,19 @@ func (p *Provider) carryOut(ctx context.Context, entries []*entry, now *snapshot
 
 // jobsOf groups what was not refused by view and zone.
 func (p *Provider) jobsOf(entries []*entry, out *outcome) []*job {
-	type place struct {
-		view *View
-		zone string
-	}
 	byPlace := map[place]*job{}
 	var jobs []*job
+	departed := p.departed()
 	for _, x := range entries {
 		if x.refused != nil {
 			out.fail(x, backend.Rejected, x.refused)
 			continue
 		}
 		at := place{x.view, x.zone}
+		if err := departed(at); err != nil {
+			out.fail(x, backend.Temporary, err)
+			continue
+		}
 		j := byPlace[at]
 		if j == nil {
 			j = &job{view: x.view, zone: x.zone}

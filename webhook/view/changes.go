@@ -45,13 +45,14 @@ type viewKey struct {
 // twice are joined: a delete and a create are an update, two creates one with the values of both.
 type intake struct {
 	provider *Provider
+	zoning   *zoning
 	entries  []*entry
 	byKey    map[viewKey]*entry
 }
 
 func (p *Provider) entriesOf(c *plan.Changes) []*entry {
 	n := len(c.Create) + len(c.UpdateNew) + len(c.Delete)
-	in := intake{provider: p, entries: make([]*entry, 0, n), byKey: make(map[viewKey]*entry, n)}
+	in := intake{provider: p, zoning: p.zoning.Load(), entries: make([]*entry, 0, n), byKey: make(map[viewKey]*entry, n)}
 	for _, list := range []struct {
 		role      role
 		endpoints []*endpoint.Endpoint
@@ -101,11 +102,13 @@ func (in *intake) take(e *endpoint.Endpoint, as role) {
 	}
 	x.registry = x.registry || e.Labels[endpoint.OwnedRecordLabelKey] != ""
 	x.removed = x.removed || as == removed
-	zone, inside := v.zoneOf(r.Name)
+	zone, inside := in.zoning.zoneOf(v, r.Name)
 	x.zone = zone
 	switch {
 	case err != nil:
 		x.refused = err
+	case !inside && zone != "":
+		x.refused = fmt.Errorf("zone %s of view %s waits: %s", zone, v.Name, in.zoning.of[place{v, zone}].waits)
 	case !inside:
 		x.refused = fmt.Errorf("the name is in no zone of view %s", v)
 	case as == wanted:

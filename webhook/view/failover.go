@@ -163,7 +163,7 @@ func (p *Provider) carriers(now *snapshot, names sited, moves map[string]Moves) 
 			if !move.from(r.Values) {
 				continue
 			}
-			if zone, _ := l.view.zoneOf(r.Name); zone != l.zone {
+			if zone, _ := now.zoning.zoneOf(l.view, r.Name); zone != l.zone {
 				continue // a backend without zone cuts lists it with the parent's too
 			}
 			moved := *r

@@ -21,6 +21,7 @@ type Metrics struct {
 	api             *prometheus.CounterVec
 	apiDuration     *prometheus.HistogramVec
 	records         *prometheus.GaugeVec
+	zones           *prometheus.GaugeVec
 	changes         *prometheus.CounterVec
 	decisions       *prometheus.GaugeVec
 	refusedNow      *prometheus.GaugeVec
@@ -59,6 +60,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		api:             counter("api_requests_total", "Requests to the APIs of DNS services, repeated ones included, by result.", "view", "backend", "operation", "result"),
 		apiDuration:     histogram("api_request_duration_seconds", "Time of one such request.", "view", "backend", "operation"),
 		records:         gauge("records", "RRsets in a zone at the last list.", "view", "zone"),
+		zones:           gauge("zones", "Zones of a view at the last list, where DNSZones bring some, by what becomes of them.", "view", "state"),
 		changes:         counter("changes_total", "Changes asked for, by what became of them.", "view", "zone", "op", "result"),
 		decisions:       gauge("decisions", "Host names at the last adjust, by what was decided.", "view", "action"),
 		refusedNow:      gauge("endpoints_refused", "Endpoints at the last adjust that their view cannot publish.", "view", "reason"),
@@ -127,6 +129,20 @@ func (m *Metrics) decided(counts map[[2]string]int) { replace(m.decisions, count
 
 // refused replaces the number of refused endpoints by view and reason.
 func (m *Metrics) refused(counts map[[2]string]int) { replace(m.refusedNow, counts) }
+
+// zoned replaces the number of zones by view and state.
+func (m *Metrics) zoned(views []*View, z *zoning) {
+	counts := map[[2]string]int{}
+	for _, v := range views {
+		for _, state := range []string{zonePublished, zoneWaiting, zoneRefused} {
+			counts[[2]string{v.Name, state}] = 0
+		}
+	}
+	for p, is := range z.of {
+		counts[[2]string{p.view.Name, is.state()}]++
+	}
+	replace(m.zones, counts)
+}
 
 func replace(g *prometheus.GaugeVec, counts map[[2]string]int) {
 	g.Reset()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/policy"
+	"github.com/spokedns/spokedns/webhook/zonesource"
 )
 
 // concurrency is how many zones are listed or changed at the same time.
@@ -20,16 +21,17 @@ const concurrency = 8
 
 // listing is one zone as its backend listed it, and the same as endpoints.
 type listing struct {
-	view      *View
-	zone      string
+	place
 	rrsets    []backend.RRset
 	endpoints []*endpoint.Endpoint
-	failed    bool // the backend did not say; these are of the time before
+	below     []string // the view's zones inside it, whose records are not its own
+	failed    bool     // the backend did not say; these are of the time before
 }
 
 // snapshot is everything that is published, at one moment.
 type snapshot struct {
 	applies   uint64 // how many Apply had begun or ended when it was taken
+	zoning    *zoning
 	listings  []listing
 	endpoints []*endpoint.Endpoint
 	byName    func() map[published][]*endpoint.Endpoint // built when first asked for
@@ -41,7 +43,7 @@ type published struct{ view, name string }
 // Records lists every zone of every view; one failure fails the call, because a shorter answer would
 // make external-dns publish again what is there.
 func (p *Provider) Records(ctx context.Context) ([]*endpoint.Endpoint, error) {
-	s, err := p.list(ctx)
+	s, err := p.list(ctx, true)
 	p.config.Metrics.ended("list", err)
 	if err != nil {
 		return nil, err
@@ -55,32 +57,48 @@ func (p *Provider) current(ctx context.Context) (*snapshot, error) {
 	if s := p.last.Load(); s != nil && s.applies == p.applies.Load() {
 		return s, nil
 	}
-	return p.list(ctx)
+	return p.list(ctx, false)
 }
 
 // list asks the backends. One call at a time does, because backends answer the second from the memory
 // of the first. With an error comes what is known all the same, so that a view that is down stops no other; nil when
-// nothing is.
-func (p *Provider) list(ctx context.Context) (*snapshot, error) {
+// nothing is. renew takes up the zones there are now; else it lists those of the last time that was done.
+func (p *Provider) list(ctx context.Context, renew bool) (*snapshot, error) {
 	select {
 	case p.listing <- struct{}{}:
 		defer func() { <-p.listing }()
 	case <-ctx.Done():
 		return p.last.Load(), fmt.Errorf("view: wait for another list: %w", context.Cause(ctx))
 	}
-	next := &snapshot{applies: p.applies.Load()}
-	for _, v := range p.config.Views {
-		for _, zone := range v.Zones {
-			next.listings = append(next.listings, listing{view: p.views[v.Name], zone: zone})
+	next, last := &snapshot{applies: p.applies.Load(), zoning: p.zoning.Load()}, p.last.Load()
+	if renew = renew || !p.taken; renew {
+		found, err := p.find(time.Now())
+		if err != nil {
+			return last, err
 		}
+		next.zoning = found
 	}
-	last := p.last.Load()
-	if err := p.listAll(ctx, next.listings); err != nil {
+	for _, at := range next.zoning.places {
+		next.listings = append(next.listings, listing{place: at, below: next.zoning.inside[at]})
+	}
+	waits, err := p.listAll(ctx, next, renew)
+	if err != nil {
 		return next.completed(last), err
 	}
+	next.wait(p.all, waits)
 	p.assemble(next, last)
 	p.last.Store(next)
+	if renew {
+		p.takeUp(ctx, next.zoning, time.Now())
+		p.taken = true
+	}
 	return next, nil
+}
+
+// wait takes zones out that could not be listed and may wait.
+func (s *snapshot) wait(views []*View, why map[place]string) {
+	s.zoning = s.zoning.waiting(views, why)
+	s.listings = slices.DeleteFunc(s.listings, func(l listing) bool { return why[l.place] != "" })
 }
 
 // completed takes from the last snapshot what could not be listed now. It has listings alone: enough to compare
@@ -90,47 +108,88 @@ func (s *snapshot) completed(last *snapshot) *snapshot {
 		return nil
 	}
 	for i := range s.listings {
-		if s.listings[i].failed {
-			s.listings[i].rrsets = last.listings[i].rrsets
+		if l := &s.listings[i]; l.failed {
+			if before := last.at(l.place, i); before != nil {
+				l.rrsets = before.rrsets
+			}
 		}
 	}
 	return s
 }
 
-func (p *Provider) listAll(ctx context.Context, listings []listing) error {
-	errs := make([]error, len(listings))
+// at is the listing of a place, nil when there is none. Mostly it has the same index as in the next snapshot.
+func (s *snapshot) at(p place, index int) *listing {
+	if index < len(s.listings) && s.listings[index].place == p {
+		return &s.listings[index]
+	}
+	for i := range s.listings {
+		if s.listings[i].place == p {
+			return &s.listings[i]
+		}
+	}
+	return nil
+}
+
+// listAll lists every zone. Zones that were found may wait, when mayWait, instead of failing the others.
+func (p *Provider) listAll(ctx context.Context, s *snapshot, mayWait bool) (waits map[place]string, err error) {
+	errs := make([]error, len(s.listings))
+	why := make([]string, len(s.listings))
 	var g errgroup.Group
 	g.SetLimit(concurrency)
-	for i := range listings {
-		l := &listings[i]
+	for i := range s.listings {
+		l, m := &s.listings[i], s.zoning.of[s.listings[i].place]
 		g.Go(func() error {
-			start := time.Now()
-			errs[i] = caught(func() (err error) {
-				l.rrsets, err = l.view.Backend.List(ctx, l.zone)
-				return err
-			})()
-			p.config.Metrics.backend(l.view, l.zone, "list", time.Since(start), errs[i])
-			if l.failed = errs[i] != nil; l.failed {
-				errs[i] = fmt.Errorf("view %s: %w", l.view.Name, errs[i])
+			err := p.listOne(ctx, l, mayWait && m.found != nil && m.found.State == zonesource.Unready)
+			if err != nil && mayWait && ctx.Err() == nil {
+				why[i] = m.tolerable(err)
+			}
+			if l.failed = err != nil; err != nil && why[i] == "" {
+				errs[i] = fmt.Errorf("view %s: %w", l.view.Name, err)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // every zone is asked; the errors are in errs
-	return errors.Join(errs...)
+	waits = map[place]string{}
+	for i, l := range s.listings {
+		if why[i] != "" {
+			waits[l.place] = why[i]
+		}
+	}
+	return waits, errors.Join(errs...)
+}
+
+// listOne lists one zone, within a short time when brief.
+func (p *Provider) listOne(ctx context.Context, l *listing, brief bool) error {
+	if brief {
+		limited, cancel := context.WithTimeout(ctx, unreadyTime)
+		defer cancel()
+		ctx = limited
+	}
+	start := time.Now()
+	err := caught(func() (err error) {
+		l.rrsets, err = l.view.Backend.List(ctx, l.zone)
+		return err
+	})()
+	p.config.Metrics.backend(l.view, l.zone, "list", time.Since(start), err)
+	return err
 }
 
 // assemble turns what was listed into endpoints. What did not change since the last list stays the very
 // same slice, so that nobody does the work of encoding it again.
 func (p *Provider) assemble(next, last *snapshot) {
-	total, changed := 0, last == nil
+	total, changed := 0, last == nil || len(last.listings) != len(next.listings)
 	if last == nil {
 		p.config.Metrics.records.Reset() // of the configuration before, whose zones may be others
 	}
 	for i := range next.listings {
 		l := &next.listings[i]
-		if last != nil && sameSlice(l.rrsets, last.listings[i].rrsets) {
-			l.endpoints = last.listings[i].endpoints
+		var before *listing
+		if last != nil {
+			before = last.at(l.place, i)
+		}
+		if before != nil && sameSlice(l.rrsets, before.rrsets) && slices.Equal(l.below, before.below) {
+			l.endpoints = before.endpoints
 		} else {
 			l.endpoints, changed = p.endpointsOf(l), true
 			p.config.Metrics.records.WithLabelValues(l.view.Name, l.zone).Set(float64(len(l.rrsets)))
@@ -170,12 +229,11 @@ func sameSlice(a, b []backend.RRset) bool {
 // Where zones nest, a backend without zone cuts lists the child's records with the parent's too. They
 // are the child's alone.
 func (p *Provider) endpointsOf(l *listing) []*endpoint.Endpoint {
-	children := l.view.below(l.zone)
 	block := make([]endpoint.Endpoint, len(l.rrsets))
 	eps := make([]*endpoint.Endpoint, 0, len(l.rrsets))
 	for i := range l.rrsets {
 		r := &l.rrsets[i]
-		if slices.ContainsFunc(children, func(child string) bool { return backend.InZone(r.Name, child) }) {
+		if slices.ContainsFunc(l.below, func(child string) bool { return backend.InZone(r.Name, child) }) {
 			continue
 		}
 		fill(&block[i], r, p.setID(l.view, r.SetID))

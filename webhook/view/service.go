@@ -16,7 +16,7 @@ import (
 // makes of them (see backend.Adjuster). The others pass as they are. What a service does not take is left
 // out and returned as refusals.
 func (p *Provider) serviceForm(ctx context.Context, in []*endpoint.Endpoint, now *snapshot) ([]*endpoint.Endpoint, []refusal, error) {
-	asked, rest := p.questions(in)
+	asked, rest := p.questions(in, now)
 	if len(asked) == 0 {
 		return in, nil, nil
 	}
@@ -55,8 +55,7 @@ type question struct {
 type answerKey struct{ name, setID, typ string }
 
 // questions sorts the endpoints: those that a service is asked about, by view and zone, and the rest.
-func (p *Provider) questions(in []*endpoint.Endpoint) (asked []*question, rest []*endpoint.Endpoint) {
-	type place struct{ view, zone string }
+func (p *Provider) questions(in []*endpoint.Endpoint, now *snapshot) (asked []*question, rest []*endpoint.Endpoint) {
 	byPlace := map[place]*question{}
 	for _, e := range in {
 		v, own, ok := p.viewOf(e.SetIdentifier)
@@ -72,7 +71,7 @@ func (p *Provider) questions(in []*endpoint.Endpoint) (asked []*question, rest [
 			own = ""
 		}
 		r, err := v.rrsetOf(e, own)
-		zone, inside := v.zoneOf(r.Name)
+		zone, inside := now.zoning.zoneOf(v, r.Name)
 		if err != nil || !inside {
 			rest = append(rest, e) // fit says what is wrong with it
 			continue
@@ -80,10 +79,10 @@ func (p *Provider) questions(in []*endpoint.Endpoint) (asked []*question, rest [
 		if r.TTL == 0 {
 			r.TTL = v.TTL // the service may raise it, as any other
 		}
-		q := byPlace[place{v.Name, zone}]
+		q := byPlace[place{v, zone}]
 		if q == nil {
 			q = &question{view: v, adjuster: adjuster, zone: zone, from: map[answerKey]*endpoint.Endpoint{}}
-			byPlace[place{v.Name, zone}] = q
+			byPlace[place{v, zone}] = q
 			asked = append(asked, q)
 		}
 		q.sets = append(q.sets, r)

@@ -20,6 +20,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/claim"
 	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
+	"github.com/spokedns/spokedns/webhook/zonesource"
 )
 
 // View is one audience of the DNS and where its records live.
@@ -43,7 +44,10 @@ type Claims interface {
 
 // Config is what New needs.
 type Config struct {
-	Views  []View // at least one; names are unique
+	Views []View // at least one; names are unique
+	// Found returns the zones that views have beside their own, by the view's name, or why they are not known. nil:
+	// there are none. It is asked in every call but Filter's.
+	Found  func() (map[string][]zonesource.Zone, error)
 	Policy *policy.Policy
 	Claims Claims // nil when no rule needs to know claims
 	// Site returns what is known of the site's addresses for a target of kind wanIP; nil: nothing.
@@ -67,12 +71,16 @@ type Config struct {
 // Provider publishes what external-dns wants through the views. It implements extdns.Provider.
 type Provider struct {
 	config Config
-	filter []string         // all zones, sorted
+	filter []string         // all zones, sorted; empty when zones come and go
 	names  []string         // of the views, in order
 	views  map[string]*View // by name
+	all    []*View          // in order
 	log    *slog.Logger
 
-	listing chan struct{}            // holds one element while a list is under way
+	zoning  atomic.Pointer[zoning]   // as of the last Records
+	listing chan struct{}            // holds one element while a list is under way, and guards the next two
+	taken   bool                     // zones have been found and taken up
+	left    map[place]time.Time      // zones that have left, lately, and when
 	last    atomic.Pointer[snapshot] // what was listed last
 	sited   atomic.Pointer[sited]    // as the last Adjust decided
 	applies atomic.Uint64            // how many Apply have begun and ended: what was listed before is old
@@ -100,11 +108,11 @@ func New(c Config) (*Provider, error) {
 	if c.MinDeletes == 0 {
 		c.MinDeletes = defaultMinDeletes
 	}
-	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1)}
+	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1), left: map[place]time.Time{}}
 	p.journal.seed, p.repeats.seed = maphash.MakeSeed(), maphash.MakeSeed()
 	for i := range c.Views {
 		v := &c.Views[i]
-		if v.Backend == nil || len(v.Zones) == 0 {
+		if v.Backend == nil || len(v.Zones) == 0 && c.Found == nil {
 			return nil, fmt.Errorf("view %q: a backend and at least one zone are needed", v.Name)
 		}
 		if p.views[v.Name] != nil {
@@ -112,37 +120,22 @@ func New(c Config) (*Provider, error) {
 		}
 		p.views[v.Name] = v
 		p.names = append(p.names, v.Name)
+		p.all = append(p.all, v)
 		p.filter = append(p.filter, v.Zones...)
 	}
 	slices.Sort(p.filter)
 	p.filter = slices.Compact(p.filter)
+	if c.Found != nil {
+		p.filter = nil
+	}
+	p.zoning.Store(static(p.all))
 	return p, nil
 }
 
-// Filter names the zones of all views. It never fails.
+// Filter names the zones of all views, or none, which lets every name pass, when zones come and go: external-dns asks
+// once in its life, and Adjust and Records leave out what is in no zone. It never fails.
 func (p *Provider) Filter() (*endpoint.DomainFilter, error) {
 	return endpoint.NewDomainFilter(p.filter), nil
-}
-
-// zoneOf returns the longest zone of the view that holds name.
-func (v *View) zoneOf(name string) (zone string, ok bool) {
-	for _, z := range v.Zones {
-		if len(z) > len(zone) && backend.InZone(name, z) {
-			zone, ok = z, true
-		}
-	}
-	return zone, ok
-}
-
-// below returns the view's zones that lie inside zone.
-func (v *View) below(zone string) []string {
-	var inside []string
-	for _, z := range v.Zones {
-		if z != zone && backend.InZone(z, zone) {
-			inside = append(inside, z)
-		}
-	}
-	return inside
 }
 
 // clamp returns the TTL that the view stores when asked for ttl.
