@@ -94,3 +94,9 @@ func never(t *testing.T) nameserver.Content {
 		return nil, fmt.Errorf("content was asked for")
 	}
 }
+
+// update adds a record by a signed UPDATE.
+func update(ctx context.Context, s *nameserver.Server, zone string) error {
+	set := backend.RRset{Key: backend.Key{Name: "added." + zone, Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.1"}}
+	return s.DNS().Apply(ctx, zone, []backend.Change{{New: &set}})
+}

@@ -47,7 +47,7 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 	if err != nil {
 		return false, fmt.Errorf("%s: zone %s: %w", b.s.cfg.Name, z.Zone, err)
 	}
-	if err := b.able(z); err != nil {
+	if err := able(b.s.cfg, z); err != nil {
 		return false, err
 	}
 	wish := func(file string) []clause.Statement { return configured(file, z, b.s.cfg.Role, b.s.cfg.TSIG, p) }
@@ -62,8 +62,8 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 		switch next {
 		case nothing:
 			return changed, nil
-		case foreign:
-			return changed, b.foreign(now, z)
+		case keep:
+			return changed, foreign(b.s.cfg.Name, z.Zone, now.serving)
 		case stuck:
 			return changed, fmt.Errorf("%s: zone %s is loaded and is not answered at %s: look for allow-query and match-clients in the server's configuration, and for its log",
 				b.s.cfg.Name, z.Zone, b.s.cfg.Address)
@@ -74,7 +74,7 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 		}
 		if next == promote || next == fetch {
 			// What follows is the server's: it has all that it needs.
-			_, err := b.s.await(ctx, z.Zone)
+			err := b.s.await(ctx, z.Zone)
 			if err != nil {
 				return changed, &Unfetched{b.s.cfg.Name, z.Zone, addresses(z.Primaries), err}
 			}
@@ -158,8 +158,8 @@ func (b *bind) lost(ctx context.Context, zone string) (bool, error) {
 }
 
 // able says what is missing for making the zone.
-func (b *bind) able(z ZoneConfig) error {
-	switch c := b.s.cfg; {
+func able(c Config, z ZoneConfig) error {
+	switch {
 	case c.Role == v1alpha1.Primary && c.TSIG == (keyfile.Key{}):
 		return &Unsupported{c.Name, z.Zone, "a primary is filled and updated by signed messages, and there is no TSIG key", "give the DNSServer a tsig Secret with a key that the server knows"}
 	case c.Role == v1alpha1.Primary && c.Seed == nil:
@@ -171,11 +171,11 @@ func (b *bind) able(z ZoneConfig) error {
 }
 
 // foreign is a zone of the server's own configuration: used as it is.
-func (b *bind) foreign(f found, z ZoneConfig) error {
-	if f.serving {
+func foreign(server, zone string, serving bool) error {
+	if serving {
 		return nil
 	}
-	return &Unsupported{b.s.cfg.Name, z.Zone, "the zone stands in the server's own configuration, where it is not ours to change, and is not served",
+	return &Unsupported{server, zone, "the zone stands in the server's own configuration, where it is not ours to change, and is not served",
 		"see the server's log, or take the zone out of its configuration"}
 }
 
@@ -248,7 +248,7 @@ func (f *filling) fill(ctx context.Context) error {
 	case <-wait.Done():
 		return &Unfetched{f.s.cfg.Name, f.z.Zone, []string{from}, context.Cause(wait)}
 	}
-	_, err = f.s.await(ctx, f.z.Zone)
+	err = f.s.await(ctx, f.z.Zone)
 	if err != nil {
 		return &Unfetched{f.s.cfg.Name, f.z.Zone, []string{from}, err}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 )
 
 // elsewhere is a server on which somebody else makes zones: its administrator, or a catalog zone that it
@@ -16,7 +14,7 @@ type elsewhere struct{ s *Server }
 func (e *elsewhere) ensure(ctx context.Context, z ZoneConfig, _ Content) (bool, error) {
 	name, catalog := e.s.cfg.Name, e.s.cfg.Control.Catalog
 	if catalog != "" {
-		if _, err := e.s.await(ctx, z.Zone); err != nil {
+		if err := e.s.await(ctx, z.Zone); err != nil {
 			return false, &Unfetched{name, z.Zone, addresses(z.Primaries), fmt.Errorf("by catalog zone %s: %w", catalog, err)}
 		}
 		return false, nil
@@ -61,17 +59,17 @@ func addresses(all []Endpoint) []string {
 }
 
 // await asks until the server serves the zone, as long as a step may take.
-func (s *Server) await(ctx context.Context, zone string) (rfc2136.SOA, error) {
+func (s *Server) await(ctx context.Context, zone string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	for pause := firstPause; ; pause = min(pause*2, longestPause) {
-		soa, err := s.dns.SOA(ctx, zone)
+		_, err := s.dns.SOA(ctx, zone)
 		if err == nil {
-			return soa, nil
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return soa, errors.Join(err, context.Cause(ctx))
+			return errors.Join(err, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}

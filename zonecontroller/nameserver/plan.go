@@ -21,8 +21,8 @@ type step int
 const (
 	// nothing: it is as wished.
 	nothing step = iota
-	// foreign: it is not ours to touch.
-	foreign
+	// keep: it is not ours to touch.
+	keep
 	// fill: add it as a secondary of the seed.
 	fill
 	// promote: it has its content from the seed; make it a primary.
@@ -41,7 +41,7 @@ const (
 
 // String is for messages.
 func (s step) String() string {
-	names := [...]string{"nothing", "foreign", "fill", "promote", "discard", "modify", "add", "fetch", "stuck"}
+	names := [...]string{"nothing", "keep", "fill", "promote", "discard", "modify", "add", "fetch", "stuck"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -59,20 +59,20 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 	}
 	file := fileOf(f.conf)
 	if !ours(file, z.Zone, view) {
-		return foreign
+		return keep
 	}
 	typ, _ := clause.Find(f.conf, "type")
 	isPrimary := typ.Value() == "primary" || typ.Value() == "master"
-	older := f.serving && z.Floor != 0 && int32(f.serial-z.Floor) < 0
+	behind := f.serving && older(f.serial, z.Floor)
 	switch {
 	case role == v1alpha1.Primary && !isPrimary:
-		if f.serving && !older {
+		if f.serving && !behind {
 			return promote
 		}
 		return discard
 	case role == v1alpha1.Primary:
 		switch {
-		case older, f.lost:
+		case behind, f.lost:
 			return discard
 		case !f.serving:
 			return stuck
@@ -88,3 +88,6 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 	}
 	return nothing
 }
+
+// older reports whether a serial lies below the floor (RFC 1982); no floor lies above any.
+func older(serial, floor uint32) bool { return floor != 0 && int32(serial-floor) < 0 }

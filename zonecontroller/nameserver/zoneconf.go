@@ -110,7 +110,7 @@ func (s *Server) endpoint(ctx context.Context, hostport string) ([]netip.AddrPor
 	if err != nil {
 		host, port = strings.Trim(hostport, "[]"), "53"
 	}
-	n, err := net.LookupPort("udp", port)
+	n, err := net.DefaultResolver.LookupPort(ctx, "udp", port)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", hostport, err)
 	}
