@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 )
 
 // largest is what an RRset may take, in bytes of its values as text: with names and headers it has to fit into one DNS
@@ -40,7 +41,7 @@ func Value(typ, value string) (canonical, target string, err error) {
 	if !slices.Contains(Types(), typ) {
 		return "", "", fmt.Errorf("%q is not a type of record here: want one of %s", typ, strings.Join(Types(), ", "))
 	}
-	canonical, err = presentation(typ, value)
+	canonical, err = rfc2136.Presentation(typ, value)
 	return canonical, "", err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 )
 
@@ -142,7 +143,10 @@ func soaValue(s *v1alpha1.SOA, wrong func(field, format string, args ...any)) st
 			wrong("spec.soa."+n.field, "%d: want a number from 0 to %d", n.value, n.most)
 		}
 	}
-	return fmt.Sprintf("%s. %s. %d %d %d %d %d", mname, rname, serial, s.Refresh, s.Retry, s.Expire, s.NegativeTTL)
+	return rfc2136.SOA{
+		MName: mname, RName: rname, Serial: uint32(serial),
+		Refresh: uint32(s.Refresh), Retry: uint32(s.Retry), Expire: uint32(s.Expire), Minimum: uint32(s.NegativeTTL),
+	}.Value()
 }
 
 // mailbox is an address of e-mail as a name (RFC 1035 §8): hostmaster.example.org, with dots of the part before the @

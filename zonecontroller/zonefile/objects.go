@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/content"
 )
@@ -133,17 +134,15 @@ func takeGlue(server *v1alpha1.NameServer, host string, ttl time.Duration, sets 
 }
 
 func soaOf(value string) (v1alpha1.SOA, error) {
-	var s v1alpha1.SOA
-	var serial int64
-	if _, err := fmt.Sscan(value, &s.PrimaryNS, &s.AdminEmail, &serial, &s.Refresh, &s.Retry, &s.Expire, &s.NegativeTTL); err != nil {
-		return s, fmt.Errorf("%q is not an SOA value: %w", value, err)
+	soa, err := rfc2136.ParseSOA(value)
+	s := v1alpha1.SOA{
+		PrimaryNS: whole(soa.MName), AdminEmail: content.Email(soa.RName), Refresh: int64(soa.Refresh), Retry: int64(soa.Retry),
+		Expire: int64(soa.Expire), NegativeTTL: int64(soa.Minimum),
 	}
-	if serial != 0 {
+	if serial := int64(soa.Serial); serial != 0 {
 		s.Serial = &serial
 	}
-	s.PrimaryNS = whole(strings.TrimSuffix(s.PrimaryNS, "."))
-	s.AdminEmail = content.Email(s.AdminEmail)
-	return s, nil
+	return s, err
 }
 
 func dnsRecord(z *v1alpha1.DNSZone, set *backend.RRset) v1alpha1.DNSRecord {

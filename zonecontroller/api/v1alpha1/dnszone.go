@@ -250,10 +250,6 @@ type ZoneServer struct {
 	// Message is why, when it is not Serving.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// Made says that the controller put the zone there, and takes it away again. A zone that was there before stays, and
-	// only loses its records.
-	// +optional
-	Made bool `json:"made,omitempty"`
 	// Since is when State became what it is.
 	// +optional
 	Since metav1.Time `json:"since,omitempty"`
