@@ -94,8 +94,8 @@ func (s *scissors) carry(conn net.Conn) {
 type journey struct {
 	name   string
 	before func(t *testing.T, b *stack.BIND, s *nameserver.Server, z nameserver.ZoneConfig) // what stands at its beginning
-	zone   func(nameserver.ZoneConfig) nameserver.ZoneConfig                               // what is asked for
-	serial uint32                                                                          // that it ends with
+	zone   func(nameserver.ZoneConfig) nameserver.ZoneConfig                                // what is asked for
+	serial uint32                                                                           // that it ends with
 	hosts  int
 	gone   bool // the zone is removed
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,4 +100,16 @@ func never(t *testing.T) nameserver.Content {
 func update(ctx context.Context, s *nameserver.Server, zone string) error {
 	set := backend.RRset{Key: backend.Key{Name: "added." + zone, Type: "A"}, TTL: time.Minute, Values: []string{"192.0.2.1"}}
 	return s.DNS().Apply(ctx, zone, []backend.Change{{New: &set}})
+}
+
+func failing(err error) nameserver.Content {
+	return func(context.Context) ([]backend.RRset, error) { return nil, err }
+}
+
+// without leaves out what stands at a name.
+func without(c nameserver.Content, name string) nameserver.Content {
+	return func(ctx context.Context) ([]backend.RRset, error) {
+		all, err := c(ctx)
+		return slices.DeleteFunc(all, func(r backend.RRset) bool { return r.Name == name }), err
+	}
 }
