@@ -96,6 +96,19 @@ func TestCorednsconfigLivesWithItsRights(t *testing.T) {
 	if strings.Contains(string(log), "forbidden") {
 		t.Errorf("something was denied:\n%s", log)
 	}
+	scraped, err := stack.Scrape(t.Context(), fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := knownSeries(t)
+	for name := range scraped {
+		if _, documented := known[name]; strings.HasPrefix(name, "spokedns_") && !documented {
+			t.Errorf("docs/metrics.md does not explain %s", name)
+		}
+	}
+	if scraped["spokedns_corednsconfig_leader"] == nil || scraped["spokedns_build_info"] == nil {
+		t.Error("the program says neither who leads nor its version")
+	}
 }
 
 func TestTheCorednsconfigChartRefusesWrongValues(t *testing.T) {

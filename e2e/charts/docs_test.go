@@ -60,6 +60,7 @@ func TestThePagesShowValuesThatWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startServer(t)
+	s.define()
 	s.namespace(namespace)
 	shown := map[string]int{}
 	for _, sn := range snippets(t) {
