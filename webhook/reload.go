@@ -109,8 +109,8 @@ func warnAboutRestart(log *slog.Logger, old, now *config.File) {
 	if old == nil {
 		return
 	}
-	if !slices.Equal(zones(old), zones(now)) {
-		log.Warn("external-dns learns the zones when it starts; restart external-dns to have it use the new ones", "zones", zones(now))
+	if !old.FindsZones() && !slices.Equal(learnt(old), learnt(now)) {
+		log.Warn("external-dns learns the zones when it starts; restart external-dns to have it use the new ones", "zones", learnt(now))
 	}
 	for _, s := range []struct {
 		name    string
@@ -124,6 +124,14 @@ func warnAboutRestart(log *slog.Logger, old, now *config.File) {
 			log.Warn("a changed setting needs a restart to take effect", "setting", s.name)
 		}
 	}
+}
+
+// learnt is what external-dns learns of the zones.
+func learnt(f *config.File) []string {
+	if f.FindsZones() {
+		return []string{"any"}
+	}
+	return zones(f)
 }
 
 // zones lists the zones of all views.

@@ -17,6 +17,7 @@ import (
 	"github.com/spokedns/spokedns/webhook/ownership"
 	"github.com/spokedns/spokedns/webhook/policy"
 	"github.com/spokedns/spokedns/webhook/view"
+	"github.com/spokedns/spokedns/webhook/zonesource/follow"
 )
 
 // webhook is the running program: what stays while configurations come and go.
@@ -34,7 +35,8 @@ type webhook struct {
 	shared       shared
 	current      view.Switch
 
-	mu       sync.Mutex // held while a configuration is put into use
+	mu       sync.Mutex     // held while a configuration is put into use
+	zones    *follow.Source // nil until a configuration has zones that DNSZones bring
 	file     *config.File
 	backends []openBackend
 	closed   <-chan struct{} // closed when what the configuration before used has been closed
@@ -108,6 +110,10 @@ func (w *webhook) provider(f *config.File, rules *policy.Policy, backends []open
 	if f.Failover {
 		c.Moves, c.Registry = w.sites.moves, ownership.New(f.ExternalDNS)
 	}
+	var err error
+	if c.Found, err = w.found(f); err != nil {
+		return nil, err
+	}
 	for i, v := range f.Views {
 		c.Views = append(c.Views, view.View{
 			Name: v.Name, Zones: v.CanonicalZones(), TTL: v.TTL, Backend: backends[i].Backend, BackendName: v.Backend.Kind,
@@ -137,8 +143,9 @@ func (w *webhook) ready(ctx context.Context) error {
 	if w.current.Provider() == nil {
 		return errors.New("waiting for a service to say which zones it serves")
 	}
+	var errs []error
 	if w.watcher != nil {
-		return w.watcher.Synced()
+		errs = append(errs, w.watcher.Synced())
 	}
-	return nil
+	return errors.Join(append(errs, w.current.Provider().Ready())...)
 }

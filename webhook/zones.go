@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/config"
 	"github.com/spokedns/spokedns/webhook/setting"
+	"github.com/spokedns/spokedns/webhook/zonesource"
+	"github.com/spokedns/spokedns/webhook/zonesource/follow"
 )
 
 // zoner is a backend that knows which zones it serves.
@@ -31,7 +34,7 @@ func learned(ctx context.Context, f *config.File, backends []openBackend) (*conf
 	for i := range filled.Views {
 		v := &filled.Views[i]
 		z, ok := backends[i].Backend.(zoner)
-		if len(v.Zones) > 0 || !ok {
+		if len(v.Zones) > 0 || v.ZonesFrom != nil || !ok {
 			continue
 		}
 		zones, err := z.Zones(ctx)
@@ -47,6 +50,34 @@ func learned(ctx context.Context, f *config.File, backends []openBackend) (*conf
 		return f, nil
 	}
 	return &filled, filled.Validate()
+}
+
+// found is what the DNSZones bring to the views of a configuration; nil when none of them asks for it. It begins to
+// follow them for the first configuration that does, for the life of the program.
+func (w *webhook) found(f *config.File) (func() (map[string][]zonesource.Zone, error), error) {
+	if !f.FindsZones() {
+		return nil, nil
+	}
+	if w.cluster == nil {
+		i := slices.IndexFunc(f.Views, func(v config.View) bool { return v.ZonesFrom != nil })
+		return nil, &setting.Error{Field: fmt.Sprintf("views[%d].zonesFrom", i), Want: "want kubernetes.enabled: DNSZones are read from the API server"}
+	}
+	if w.zones == nil {
+		source, err := follow.New(w.cluster, w.log)
+		if err != nil {
+			return nil, err
+		}
+		w.zones = source
+		go source.Run(w.life)
+	}
+	source, views := w.zones, f.ZoneViews()
+	return func() (map[string][]zonesource.Zone, error) {
+		objects, err := source.Objects()
+		if err != nil {
+			return nil, err
+		}
+		return zonesource.Assign(views, objects), nil
+	}, nil
 }
 
 // useFirst is use for the first configuration: a service that has to say which zones it serves may come up

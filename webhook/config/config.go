@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/spokedns/spokedns/webhook/policy"
+	"github.com/spokedns/spokedns/webhook/zonesource"
 )
 
 // maxSize bounds a configuration file; a ConfigMap holds at most 1 MiB.
@@ -32,7 +33,8 @@ type File struct {
 // View is one audience of the DNS: a policy and the backend it is published to.
 type View struct {
 	policy.View `yaml:",inline"`
-	Backend     Section `yaml:"backend" help:"Where the zones of the view live: one key, the kind of backend, above its settings."`
+	ZonesFrom   *zonesource.From `yaml:"zonesFrom" help:"DNSZone objects whose zones this view publishes into, beside those of zones; {} for all. They come and go without a restart."`
+	Backend     Section          `yaml:"backend" help:"Where the zones of the view live: one key, the kind of backend, above its settings."`
 }
 
 // Policy is the part of the configuration that decides what is published.
@@ -42,6 +44,21 @@ func (f *File) Policy() policy.Config {
 		views[i] = v.View
 	}
 	return policy.Config{Views: views, Targets: f.Targets, Overrides: f.Overrides}
+}
+
+// FindsZones reports whether a view has zones that DNSZone objects bring.
+func (f *File) FindsZones() bool {
+	return slices.ContainsFunc(f.Views, func(v View) bool { return v.ZonesFrom != nil })
+}
+
+// ZoneViews describes the views for zonesource.Assign.
+func (f *File) ZoneViews() []zonesource.View {
+	out := make([]zonesource.View, len(f.Views))
+	for i, v := range f.Views {
+		same := slices.IndexFunc(f.Views, func(o View) bool { return o.Backend.Equal(v.Backend) })
+		out[i] = zonesource.View{Name: v.Name, Zones: v.CanonicalZones(), From: v.ZonesFrom, Backend: same}
+	}
+	return out
 }
 
 // Reads lists the labels and annotations of objects that rules look at, as "label app", sorted.

@@ -14,7 +14,12 @@ func (f *File) Describe() string {
 	var b strings.Builder
 	for _, v := range f.Views {
 		zones := strings.Join(v.Zones, ", ")
-		if zones == "" {
+		switch {
+		case v.ZonesFrom != nil && zones != "":
+			zones += " and the zones of " + v.ZonesFrom.String()
+		case v.ZonesFrom != nil:
+			zones = "the zones of " + v.ZonesFrom.String()
+		case zones == "":
 			zones = "the zones its backend names"
 		}
 		fmt.Fprintf(&b, "view %s publishes %s to %s\n", v.Name, zones, v.Backend.Kind)

@@ -24,8 +24,11 @@ func (f *File) Validate() error {
 // validate checks what the policy does not know about a view.
 func (v View) validate() error {
 	var errs []error
-	if _, learns := v.Backend.Settings.(ZoneLearner); len(v.Zones) == 0 && !learns {
-		errs = append(errs, &setting.Error{Field: "zones", Want: "want the zones this view publishes into, for example [example.org]"})
+	if _, learns := v.Backend.Settings.(ZoneLearner); len(v.Zones) == 0 && v.ZonesFrom == nil && !learns {
+		errs = append(errs, &setting.Error{Field: "zones", Want: "want the zones this view publishes into, for example [example.org], or zonesFrom"})
+	}
+	if v.ZonesFrom != nil {
+		errs = append(errs, setting.Under("zonesFrom", v.ZonesFrom.Validate()))
 	}
 	if v.Backend.Settings == nil {
 		errs = append(errs, &setting.Error{Field: "backend", Want: "is missing; want one key, the kind of backend, above its settings"})

@@ -138,6 +138,15 @@ func (p *Provider) Filter() (*endpoint.DomainFilter, error) {
 	return endpoint.NewDomainFilter(p.filter), nil
 }
 
+// Ready says why the zones of the views are not known, or nil.
+func (p *Provider) Ready() error {
+	if p.config.Found == nil {
+		return nil
+	}
+	_, err := p.config.Found()
+	return err
+}
+
 // clamp returns the TTL that the view stores when asked for ttl.
 func (v *View) clamp(ttl time.Duration) time.Duration {
 	if ttl <= 0 {
