@@ -26,6 +26,7 @@ type Zones struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	asked    string // the zone that SOA asked for last; the root at first
 }
 
 // maxKept is how many connections are kept for transfers and updates: a server has few for all its clients,
@@ -46,7 +47,7 @@ func NewZones(c Config) (*Zones, error) {
 	sc := wholeScope()
 	return &Zones{
 		server: servers[0], limits: wholeLimits(c, sc), scope: sc, line: newLine(servers[0]),
-		kept: make(chan struct{}, maxKept), sessions: map[string]*session{},
+		kept: make(chan struct{}, maxKept), sessions: map[string]*session{}, asked: ".",
 	}, nil
 }
 

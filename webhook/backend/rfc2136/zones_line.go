@@ -215,7 +215,11 @@ func (c *call) enter(questions []question, replies []reply) (mine []uint16, b *b
 			continue
 		}
 		q.name, _, _, _ = wire.ReadQuestion(msg) // as it will be read in the answer
-		signed, verifier := c.server.key.Sign(msg, now)
+		key := c.server.key
+		if q.class != wire.ClassIN { // what Knot says of itself is not signed
+			key = nil
+		}
+		signed, verifier := key.Sign(msg, now)
 		out = append(binary.BigEndian.AppendUint16(out, uint16(len(signed))), signed...)
 		replies[i] = reply{sent: now}
 		c.waiting[id] = &asked{question: q, verifier: verifier, reply: &replies[i], batch: b}
@@ -300,11 +304,16 @@ func (a *asked) answeredBy(msg []byte, h wire.Header) bool {
 }
 
 // verify believes an answer that is signed, and the refusal to give one as it is: some servers cannot sign
-// what they refuse.
+// what they refuse. NOTAUTH answers a question only where the signature is to blame (RFC 8945 §5.2).
 func (a *asked) verify(msg []byte, h wire.Header, now time.Time) error {
 	err := a.verifier.Verify(msg, now)
 	var refused *wire.SignatureError
-	if err != nil && (h.Rcode == wire.NoError || h.Rcode == wire.NXDomain || errors.As(err, &refused)) {
+	switch {
+	case errors.As(err, &refused):
+		return err
+	case h.Rcode == wire.NotAuth:
+		return &wire.SignatureError{Code: h.Rcode}
+	case h.Rcode == wire.NoError || h.Rcode == wire.NXDomain:
 		return err
 	}
 	return nil

@@ -23,8 +23,14 @@ type Identity struct {
 // Probe asks the server for its version, as BIND answers it (version.bind), and for its clock, which its
 // signatures carry (RFC 8945 §5.2.3). A clock too far off for the server to answer anything else is no error
 // here. Errors are *backend.Error values: Denied for a wrong key, Temporary for a server that is not reached.
+//
+// Knot looks at a signature only where it is asked about a zone that it has. The zone that SOA asked for last is
+// asked about; before the first one, Knot's clock and a wrong key are not seen.
 func (z *Zones) Probe(ctx context.Context) (Identity, error) {
-	replies := z.line.ask(ctx, []question{{"version.bind", wire.TXT, wire.ClassChaos}, {".", wire.SOA, wire.ClassIN}})
+	z.mu.Lock()
+	zone := z.asked
+	z.mu.Unlock()
+	replies := z.line.ask(ctx, []question{{"version.bind", wire.TXT, wire.ClassChaos}, {zone, wire.SOA, wire.ClassIN}})
 	var id Identity
 	for _, r := range replies {
 		var refused *wire.SignatureError
@@ -90,6 +96,9 @@ func (z *Zones) DS(ctx context.Context, zone string) ([]string, error) {
 // authority and data, else a *backend.Error: Denied for a wrong key, Temporary for a server that is not
 // reached.
 func (z *Zones) SOA(ctx context.Context, zone string) (SOA, error) {
+	z.mu.Lock()
+	z.asked = zone
+	z.mu.Unlock()
 	r := z.line.ask(ctx, []question{{zone, wire.SOA, wire.ClassIN}})[0]
 	if err := z.served("rfc2136: authority of", zone, r); err != nil {
 		return SOA{}, err
