@@ -33,10 +33,23 @@ func FQDN(zone, name string) (string, error) {
 			return "", err
 		}
 	}
-	if _, rest, _ := strings.Cut(n, "."); strings.Contains(n, "*") && (n[0] != '*' || n[1] != '.' || strings.Contains(rest, "*")) {
+	plain := strings.TrimPrefix(n, "*.")
+	if strings.Contains(plain, "*") {
 		return "", fmt.Errorf("%q: want * only as the whole first label (RFC 4592), for example *.apps", name)
 	}
-	return n, nil
+	return n, spelling(name, plain)
+}
+
+// spelling refuses names that DNS could hold and the API server does not take: objects are for names that people can
+// write without escapes.
+func spelling(given, name string) error {
+	for label := range strings.SplitSeq(name, ".") {
+		inner := strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789_-/")
+		if ends := label[:1] + label[len(label)-1:]; inner != "" || strings.ContainsAny(ends, "-/") {
+			return fmt.Errorf("%q: want labels of letters, digits, underscores, and dashes or slashes between them", given)
+		}
+	}
+	return nil
 }
 
 // outside is a name that does not lie in the zone.

@@ -172,6 +172,7 @@ func TestRecordsRefuse(t *testing.T) {
 		"a short target":        {one("@", "MX", "10 mail"), invalid, "spec.values[0]", []string{`names in values are whole: want all of "mail"`}},
 		"no preference":         {one("@", "MX", "mail.example.org"), invalid, "spec.values[0]", []string{`"mail.example.org" is not an MX value`, `as in "10 mail.example.org."`}},
 		"CAA":                   {one("@", "CAA", "issue"), invalid, "spec.values[0]", []string{`"issue"`}},
+		"an odd target":         {one("www", "CNAME", "a+b.example.net"), invalid, "spec.values[0]", []string{`"a+b.example.net": want labels`}},
 		"two CNAMEs":            {one("www", "CNAME", "a.example.net", "b.example.net"), invalid, "spec.values", []string{"2 names: want one"}},
 		"NS at a wildcard":      {one("*.a", "NS", "ns.example.net"), invalid, "spec.name", []string{"want no wildcard"}},
 		"heritage":              {one("a-www", "TXT", "heritage=external-dns,external-dns/owner=x"), invalid, "spec.values[0]", []string{"left to external-dns"}},

@@ -68,7 +68,10 @@ func pointer(typ, value string) (canonical, target string, err error) {
 	if canonical, err = one(typ, value); err != nil {
 		return "", "", fmt.Errorf("%w, as in %q", err, example(typ))
 	}
-	return canonical, canonical[strings.LastIndexByte(canonical, ' ')+1:], nil
+	if target = canonical[strings.LastIndexByte(canonical, ' ')+1:]; target != "." {
+		err = spelling(value, target)
+	}
+	return canonical, target, err
 }
 
 func example(typ string) string {

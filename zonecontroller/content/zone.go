@@ -20,6 +20,9 @@ func Zone(z *v1alpha1.DNSZone) ([]backend.RRset, []Fault) {
 		faults = append(faults, *fault(v1alpha1.ReasonInvalid, field, format, args...))
 	}
 	zone, err := backend.Name(z.Spec.ZoneName)
+	if err == nil {
+		err = spelling(z.Spec.ZoneName, zone)
+	}
 	if err != nil {
 		wrong("spec.zoneName", "%v, for example example.org", err)
 		return nil, faults
@@ -89,12 +92,10 @@ func hostname(s string) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w, want the name of the server, for example ns1.example.org", err)
-	case strings.Contains(n, "*"):
-		return "", fmt.Errorf("%q is a wildcard: want the name of the server, for example ns1.example.org", s)
 	case !strings.Contains(s, "."):
 		return "", fmt.Errorf("%q: want the whole name of the server, for example ns1.example.org", s)
 	}
-	return n, nil
+	return n, spelling(s, n)
 }
 
 // glueOf are the addresses of a name server, without name and TTL.
@@ -155,14 +156,19 @@ func mailbox(email string) (string, error) {
 	local, domain, ok := strings.Cut(strings.ToLower(email), "@")
 	if !ok {
 		if i := firstDot(local); i > 0 {
-			local, domain, ok = strings.ReplaceAll(local[:i], `\.`, "."), local[i+1:], true
+			local, domain, ok = unescapedDots(local[:i]), local[i+1:], true
 		}
 	}
 	host, err := backend.Name(domain)
 	if !ok || err != nil || local == "" || len(local) > 63 || strings.Trim(local, localPart) != "" || strings.Contains(host, "*") {
 		return "", fmt.Errorf("%q is not an address of e-mail: want one like hostmaster@example.org", email)
 	}
-	return strings.ReplaceAll(local, ".", `\.`) + "." + host, nil
+	return strings.ReplaceAll(local, ".", `\046`) + "." + host, nil // as rfc2136.SOA has it
+}
+
+// unescapedDots is a label whose dots are written as they are.
+func unescapedDots(label string) string {
+	return strings.NewReplacer(`\.`, ".", `\046`, ".").Replace(label)
 }
 
 // Email is the address of e-mail that a mailbox in an SOA value means, or the mailbox where it means none that can be
@@ -170,7 +176,7 @@ func mailbox(email string) (string, error) {
 func Email(rname string) string {
 	rname = strings.TrimSuffix(rname, ".")
 	if i := firstDot(rname); i > 0 {
-		email := strings.ReplaceAll(rname[:i], `\.`, ".") + "@" + rname[i+1:]
+		email := unescapedDots(rname[:i]) + "@" + rname[i+1:]
 		if back, err := mailbox(email); err == nil && back == rname {
 			return email
 		}

@@ -3,15 +3,19 @@ package zonefile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
 // objectName is the name of the object for a name and a type in DNS, always the same for the same: "www.example.org-a".
-// Where the name cannot be that of an object, what can is kept and a digest of the whole is added.
-func objectName(name, typ string) string {
+// The second of several for one RRset is "www.example.org-a-2". Where the name cannot be that of an object, what can is kept and a digest of the whole is added.
+func objectName(name, typ string, part int) string {
 	suffix := ""
 	if typ != "" {
 		suffix = "-" + strings.ToLower(typ)
+	}
+	if part > 1 {
+		suffix += "-" + strconv.Itoa(part)
 	}
 	const most = 253 // RFC 1123 subdomain, as the API server wants it
 	safe := safeName(name)

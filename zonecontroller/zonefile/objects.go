@@ -1,8 +1,10 @@
 package zonefile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +31,7 @@ type Left struct {
 }
 
 // Objects are those that mean the RRsets of a zone: a DNSZone with SOA, NS records and glue, and a DNSRecord for each of
-// the others, named by its name and type. What they mean is exactly the RRsets but those left; it is an error where the
+// the others (or several, where one holds too few values), named by its name and type. What they mean is exactly the RRsets but those left; it is an error where the
 // zone's own cannot be meant by a DNSZone.
 func Objects(zone string, sets []backend.RRset, o Options) (*v1alpha1.DNSZone, []v1alpha1.DNSRecord, []Left, error) {
 	rest := make(map[backend.Key]backend.RRset, len(sets))
@@ -43,7 +45,8 @@ func Objects(zone string, sets []backend.RRset, o Options) (*v1alpha1.DNSZone, [
 	owned := content.ExternalDNS(sets)
 	var recs []v1alpha1.DNSRecord
 	var left []Left
-	for key, set := range rest {
+	for _, key := range slices.SortedFunc(maps.Keys(rest), compareKeys) {
+		set := rest[key]
 		if owner := owned(key); owner != nil {
 			left = append(left, Left{key, owner.Error()})
 			continue
@@ -52,37 +55,39 @@ func Objects(zone string, sets []backend.RRset, o Options) (*v1alpha1.DNSZone, [
 			left = append(left, Left{key, "there are no DNSRecords of the type"})
 			continue
 		}
-		recs = append(recs, dnsRecord(z, &set))
+		recs = append(recs, dnsRecords(z, &set)...)
 	}
-	left = append(left, judge(z, &recs, rest)...)
-	slices.SortFunc(recs, func(a, b v1alpha1.DNSRecord) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(left, func(a, b Left) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	refused := judge(z, recs, rest)
+	recs = slices.DeleteFunc(recs, func(r v1alpha1.DNSRecord) bool { return refused[keyOf(z, &r)] != "" })
+	for key, why := range refused {
+		left = append(left, Left{key, why})
+	}
+	slices.SortFunc(left, func(a, b Left) int { return compareKeys(a.Key, b.Key) })
 	return z, recs, left, nil
 }
 
-// judge takes out the records that would be refused, or would not mean what stands.
-func judge(z *v1alpha1.DNSZone, recs *[]v1alpha1.DNSRecord, sets map[backend.Key]backend.RRset) []Left {
-	var left []Left
-	wanted, faults := content.Records(z, *recs)
-	means := map[string]backend.RRset{}
+// judge tells of which RRsets the records would be refused, or would not mean what stands, and why.
+func judge(z *v1alpha1.DNSZone, recs []v1alpha1.DNSRecord, sets map[backend.Key]backend.RRset) map[backend.Key]string {
+	refused := map[backend.Key]string{}
+	wanted, faults := content.Records(z, recs)
+	means := make(map[backend.Key]backend.RRset, len(wanted.Sets))
 	for _, set := range wanted.Sets {
-		means[wanted.Of[set.Key][0].Name] = set
+		means[set.Key] = set
 	}
-	*recs = slices.DeleteFunc(*recs, func(r v1alpha1.DNSRecord) bool {
-		key := keyOf(z, &r)
-		set, want := means[r.Name], sets[key]
-		f, refused := faults[types.NamespacedName{Namespace: r.Namespace, Name: r.Name}]
-		switch {
-		case refused:
-			left = append(left, Left{key, f.Error()})
+	for i := range recs {
+		r := &recs[i]
+		key := keyOf(z, r)
+		set, want := means[key], sets[key]
+		switch f, ok := faults[types.NamespacedName{Namespace: r.Namespace, Name: r.Name}]; {
+		case ok:
+			refused[key] = f.Error()
+		case slices.ContainsFunc(r.Spec.Values, func(v string) bool { return len(v) > v1alpha1.MaxValueLength }):
+			refused[key] = fmt.Sprintf("a value has more than %d characters", v1alpha1.MaxValueLength)
 		case !set.Same(&want) || set.TTL != want.TTL:
-			left = append(left, Left{key, fmt.Sprintf("a DNSRecord would mean %q with a TTL of %s", set.Values, set.TTL)})
-		default:
-			return false
+			refused[key] = fmt.Sprintf("DNSRecords would mean %q with a TTL of %s", set.Values, set.TTL)
 		}
-		return true
-	})
-	return left
+	}
+	return refused
 }
 
 // dnsZone takes SOA, NS and glue out of the RRsets.
@@ -97,7 +102,7 @@ func dnsZone(zone string, sets map[backend.Key]backend.RRset, o Options) (*v1alp
 	}
 	z := &v1alpha1.DNSZone{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: "DNSZone"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: objectName(zone, "")},
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: objectName(zone, "", 1)},
 		Spec: v1alpha1.DNSZoneSpec{
 			ZoneName: zone, SOA: soa, TTL: seconds(ns.TTL), ServerSelector: metav1.LabelSelector{MatchLabels: o.Selector},
 		},
@@ -145,25 +150,31 @@ func soaOf(value string) (v1alpha1.SOA, error) {
 	return s, err
 }
 
-func dnsRecord(z *v1alpha1.DNSZone, set *backend.RRset) v1alpha1.DNSRecord {
-	r := v1alpha1.DNSRecord{
-		TypeMeta:   metav1.TypeMeta{APIVersion: z.APIVersion, Kind: "DNSRecord"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: z.Namespace, Name: objectName(set.Name, set.Type)},
-		Spec: v1alpha1.DNSRecordSpec{
-			Zone: v1alpha1.ZoneReference{Name: z.Name}, Name: "@", Type: set.Type,
-			TTL: unless(set.TTL, time.Duration(z.Spec.TTL)*time.Second),
-		},
-	}
+// dnsRecords are as many as there have to be for the values of an RRset.
+func dnsRecords(z *v1alpha1.DNSZone, set *backend.RRset) []v1alpha1.DNSRecord {
+	name := "@"
 	if set.Name != z.Spec.ZoneName {
-		r.Spec.Name = strings.TrimSuffix(set.Name, "."+z.Spec.ZoneName)
-		if backend.InZone(r.Spec.Name, z.Spec.ZoneName) {
-			r.Spec.Name = set.Name + "." // relative, it would be taken for a forgotten dot
+		name = strings.TrimSuffix(set.Name, "."+z.Spec.ZoneName)
+		if backend.InZone(name, z.Spec.ZoneName) {
+			name = set.Name + "." // relative, it would be taken for a forgotten dot
 		}
 	}
-	for _, v := range set.Values {
-		r.Spec.Values = append(r.Spec.Values, valueOf(set.Type, v))
+	var recs []v1alpha1.DNSRecord
+	for part := range slices.Chunk(set.Values, v1alpha1.MaxValues) {
+		r := v1alpha1.DNSRecord{
+			TypeMeta:   metav1.TypeMeta{APIVersion: z.APIVersion, Kind: "DNSRecord"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: z.Namespace, Name: objectName(set.Name, set.Type, len(recs)+1)},
+			Spec: v1alpha1.DNSRecordSpec{
+				Zone: v1alpha1.ZoneReference{Name: z.Name}, Name: name, Type: set.Type,
+				TTL: unless(set.TTL, time.Duration(z.Spec.TTL)*time.Second),
+			},
+		}
+		for _, v := range part {
+			r.Spec.Values = append(r.Spec.Values, valueOf(set.Type, v))
+		}
+		recs = append(recs, r)
 	}
-	return r
+	return recs
 }
 
 // valueOf is a value as a DNSRecord has it.
@@ -177,9 +188,20 @@ func valueOf(typ, value string) string {
 	return value
 }
 
+// keyOf is the RRset that a record made here came of.
 func keyOf(z *v1alpha1.DNSZone, r *v1alpha1.DNSRecord) backend.Key {
-	name, _ := content.FQDN(z.Spec.ZoneName, r.Spec.Name) // "" where it is refused, and the fault has the name
-	return backend.Key{Name: name, Type: r.Spec.Type}
+	name := r.Spec.Name
+	switch {
+	case name == "@":
+		name = z.Spec.ZoneName
+	case !strings.HasSuffix(name, "."):
+		name += "." + z.Spec.ZoneName
+	}
+	return backend.Key{Name: strings.TrimSuffix(name, "."), Type: r.Spec.Type}
+}
+
+func compareKeys(a, b backend.Key) int {
+	return cmp.Or(compareNames(a.Name, b.Name), strings.Compare(a.Type, b.Type))
 }
 
 // whole is a name that nobody takes for a part of one.

@@ -17,6 +17,10 @@ const (
 	Group = "dns.spokedns.io"
 	// Finalizer keeps a DNSZone until its servers have let go of it, and a DNSServer until its zones have.
 	Finalizer = Group + "/zonecontroller"
+
+	// MaxValues is how many values a DNSRecord has at most, MaxValueLength how many characters one has.
+	MaxValues      = 100
+	MaxValueLength = 4096
 )
 
 // GroupVersion is that of the objects here.
