@@ -34,6 +34,3 @@ func SOA(wish, live string, floor uint32) (string, error) {
 	}
 	return w.Value(), nil
 }
-
-// Newer is rfc2136.Newer.
-func Newer(serial, than uint32) bool { return rfc2136.Newer(serial, than) }
