@@ -5,6 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -112,4 +116,22 @@ func without(c nameserver.Content, name string) nameserver.Content {
 		all, err := c(ctx)
 		return slices.DeleteFunc(all, func(r backend.RRset) bool { return r.Name == name }), err
 	}
+}
+
+// rndcTool runs BIND's own rndc.
+func rndcTool(t *testing.T, b *stack.BIND, args ...string) (string, error) {
+	t.Helper()
+	program, err := stack.System("rndc", "bind9-utils")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := net.SplitHostPort(b.Control)
+	conf := filepath.Join(t.TempDir(), "rndc.conf")
+	text := fmt.Sprintf("key %q { algorithm %s; secret %q; };\noptions { default-key %q; default-server %s; default-port %s; };\n",
+		b.ControlKey.Name, b.ControlKey.Algorithm, b.ControlKey.Secret, b.ControlKey.Name, host, port)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), program, append([]string{"-c", conf}, args...)...).CombinedOutput()
+	return string(out), err
 }

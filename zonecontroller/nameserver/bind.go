@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
@@ -25,17 +25,9 @@ type bind struct {
 
 func (b *bind) zone(name string) rndc.Zone { return rndc.Zone{Name: name, View: b.view} }
 
-func (b *bind) status(ctx context.Context) (string, int, error) {
+func (b *bind) status(ctx context.Context) (string, error) {
 	st, err := b.rndc.Status(ctx)
-	if err != nil {
-		return "", 0, err
-	}
-	// "number of zones: 3 (1 automatic)"
-	var zones, automatic int
-	if _, err := fmt.Sscanf(st.Fields["number of zones"], "%d (%d", &zones, &automatic); err != nil {
-		zones, _ = strconv.Atoi(st.Fields["number of zones"])
-	}
-	return st.Version, zones - automatic, nil
+	return st.Version, err
 }
 
 // maxSteps is more than the longest way has: discard, fill, promote, modify, and each of them tried again.
@@ -69,7 +61,9 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 				b.s.cfg.Name, z.Zone, b.s.cfg.Address)
 		}
 		changed = true
-		if err := b.take(ctx, next, &f, now); err != nil {
+		if err := b.take(ctx, next, &f, now); errors.Is(err, errUnwritten) {
+			continue
+		} else if err != nil {
 			return changed, b.hint(z.Zone, err)
 		}
 		if next == promote || next == fetch {
@@ -175,12 +169,16 @@ func foreign(server, zone string, serving bool) error {
 	if serving {
 		return nil
 	}
-	return &Unsupported{server, zone, "the zone stands in the server's own configuration, where it is not ours to change, and is not served",
-		"see the server's log, or take the zone out of its configuration"}
+	return &Unsupported{server, zone, "the zone stands in the server's own configuration, where it is not ours to change, and we get no answer from it",
+		"see the server's log, let our TSIG key transfer and update the zone, or take it out of the configuration"}
 }
 
 // hint says what to change in the server's configuration.
 func (b *bind) hint(zone string, err error) error {
+	var refused *rndc.Error
+	if errors.As(err, &refused) && refused.Result == rndc.NotFound && (refused.Command == "addzone" || strings.Contains(refused.Text, "configure_zone")) {
+		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "see that the view, the dnssec-policy and the keys of DNSServer and DNSZone are in the server's configuration by these names"}
+	}
 	if rndc.Is(err, rndc.NotPermitted) || rndc.Is(err, "failure") {
 		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "set `allow-new-zones yes;` in the options of the server's configuration, and let its user write to its directory"}
 	}
@@ -205,6 +203,7 @@ type filling struct {
 	content Content
 	wish    func(file string) []clause.Statement
 	offered *seed.Offer
+	linger  time.Duration // that the server is given to write the file
 }
 
 func (f *filling) release() {
@@ -229,6 +228,11 @@ func (f *filling) offer(ctx context.Context) error {
 // fill adds the zone as a secondary of the seed and waits until it has all of it. It has no data before,
 // and answers SERVFAIL.
 func (f *filling) fill(ctx context.Context) error {
+	// A server that does not know the TSIG key would say so to its log only.
+	var not *rfc2136.NotServed
+	if _, err := f.s.dns.SOA(ctx, f.z.Zone); err != nil && !errors.As(err, &not) {
+		return err
+	}
 	if err := f.offer(ctx); err != nil {
 		return err
 	}
@@ -255,15 +259,24 @@ func (f *filling) fill(ctx context.Context) error {
 	return nil
 }
 
-// promote makes the zone a primary of the file that it was fetched into. The server writes that file after it
-// has begun to answer, and goes on with it when the zone is deleted.
+// promote makes the zone a primary of the file that it was fetched into. The server writes that file some time
+// after it has begun to answer; only what it was asked to sync is written even when the zone is deleted
+// meanwhile. Where the file does not come all the same, the zone is fetched again, and waited for longer.
 func (f *filling) promote(ctx context.Context, file string) error {
 	zone := f.bind.zone(f.z.Zone)
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(f.linger):
+	}
+	f.linger = 2*f.linger + 100*time.Millisecond
+	if err := f.rndc.Sync(ctx, zone); err != nil {
+		return err
+	}
 	if err := ignore(f.rndc.DelZone(ctx, zone, false), rndc.NotFound); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.s.cfg.Timeout)
-	defer cancel()
+	late := time.After(f.s.cfg.Timeout / 4)
 	for pause := firstPause; ; pause = min(pause*2, longestPause) {
 		err := f.rndc.AddZone(ctx, zone, f.wish(file))
 		var refused *rndc.Error
@@ -277,10 +290,14 @@ func (f *filling) promote(ctx context.Context, file string) error {
 		select {
 		case <-ctx.Done():
 			return err
+		case <-late:
+			return errUnwritten
 		case <-time.After(pause):
 		}
 	}
 }
+
+var errUnwritten = errors.New("the server did not write the zone's file")
 
 // sweep removes a file that no zone has, so that attempts that fail do not fill the disk.
 func (f *filling) sweep(ctx context.Context, zone rndc.Zone, file string) {

@@ -48,7 +48,7 @@ func (e *elsewhere) remove(ctx context.Context, zone string) error {
 	return fmt.Errorf("%s: zone %s is still there: it goes when the server has read catalog zone %s without it", e.s.cfg.Name, zone, e.s.cfg.Control.Catalog)
 }
 
-func (e *elsewhere) status(context.Context) (string, int, error) { return "", 0, nil }
+func (e *elsewhere) status(context.Context) (string, error) { return "", nil }
 
 func addresses(all []Endpoint) []string {
 	out := []string{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/knot"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/rndc"
 )
@@ -22,7 +23,7 @@ func (e *Unsupported) Error() string {
 	return fmt.Sprintf("%s: zone %s: %s; %s", e.Server, e.Zone, e.Reason, e.Remedy)
 }
 
-// Denied says that the server's control does not accept our key.
+// Denied says that the server does not accept our key: its control, or DNS.
 type Denied struct {
 	Server string
 	Err    error
@@ -97,6 +98,8 @@ func (s *Server) explain(ctx context.Context, err error) error {
 		return &Unreachable{s.cfg.Name, channel}
 	case errors.As(err, &socket):
 		return &Unreachable{s.cfg.Name, socket}
+	case err != nil && backend.KindOf(err) == backend.Denied:
+		return &Denied{s.cfg.Name, err}
 	}
 	return err
 }

@@ -29,8 +29,8 @@ func knotID(zone string) string {
 	return "spokedns-" + hex.EncodeToString(sum[:8])
 }
 
-// knotSeed is the remote that zones fetch their first content from.
-const knotSeed = "spokedns-seed"
+// knotSeed is the remote that a zone fetches its first content from.
+func knotSeed(id string) string { return id + "-seed" }
 
 // knotConfigured is the zone as it should stay.
 func knotConfigured(file string, z ZoneConfig, role v1alpha1.Role, key keyfile.Key, p peers) knotConf {

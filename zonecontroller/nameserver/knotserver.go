@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/knot"
 )
@@ -19,18 +19,9 @@ type knotd struct {
 	tool *knot.Tool
 }
 
-func (k *knotd) status(ctx context.Context) (string, int, error) {
+func (k *knotd) status(ctx context.Context) (string, error) {
 	version, err := k.tool.Run(ctx, "status", "version")
-	if err != nil {
-		return "", 0, err
-	}
-	count, err := k.tool.Run(ctx, "stats", "server.zone-count")
-	if err != nil {
-		return "", 0, err
-	}
-	_, number, _ := strings.Cut(strings.TrimSpace(count), " = ")
-	zones, _ := strconv.Atoi(number)
-	return "Knot DNS " + strings.TrimSpace(strings.TrimPrefix(version, "Version:")), zones, nil
+	return "Knot DNS " + strings.TrimSpace(strings.TrimPrefix(version, "Version:")), err
 }
 
 // onKnot is what stands on a Knot server.
@@ -46,7 +37,11 @@ func (k *knotd) look(ctx context.Context, zone string) (onKnot, error) {
 	if o.section, err = k.tool.Section(ctx, "zone["+zone+"]"); err != nil || o.section == nil {
 		return o, err
 	}
-	if o.state, err = k.s.State(ctx, zone); err != nil {
+	o.state, err = k.s.State(ctx, zone)
+	switch {
+	case err != nil && !o.ours() && backend.KindOf(err) == backend.Denied:
+		return o, nil // Knot does not answer who may do nothing with the zone
+	case err != nil:
 		return o, &Unreachable{k.s.cfg.Name, err}
 	}
 	if o.state.Is == Serving || len(o.section["master"]) > 0 {
@@ -117,7 +112,7 @@ func (k *knotd) empty(now onKnot, z ZoneConfig) bool {
 		return true
 	}
 	if now.state.Is != Serving {
-		return slices.Contains(now.section["master"], knotSeed)
+		return slices.Contains(now.section["master"], knotSeed(knotID(z.Zone)))
 	}
 	return older(now.state.SOA.Serial, z.Floor)
 }
@@ -147,17 +142,13 @@ func (k *knotd) fill(ctx context.Context, z ZoneConfig, now onKnot, wish knotCon
 		return err
 	}
 	seeding := wish
-	seeding.items = append(slices.Clone(wish.items), [2]string{"master", knotSeed})
+	seeding.items = append(slices.Clone(wish.items), [2]string{"master", knotSeed(wish.id)})
+	remote := "remote[" + knotSeed(wish.id) + "]"
 	seeding.other = append([][]string{
-		{"conf-set", "remote[" + knotSeed + "]"},
-		{"conf-set", "remote[" + knotSeed + "].address", knotAddr(at[0])},
-		{"conf-set", "remote[" + knotSeed + "].key", k.s.cfg.TSIG.Name},
+		{"conf-set", remote},
+		{"conf-set", remote + ".address", knotAddr(at[0])},
+		{"conf-set", remote + ".key", k.s.cfg.TSIG.Name},
 	}, wish.other...)
-	if existing, err := k.tool.Section(ctx, "remote["+knotSeed+"]"); err != nil {
-		return err
-	} else if existing != nil {
-		seeding.other = append([][]string{{"conf-unset", "remote[" + knotSeed + "].address"}}, seeding.other...)
-	}
 	if err := k.change(ctx, now, seeding); err != nil {
 		return err
 	}

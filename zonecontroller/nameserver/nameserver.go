@@ -99,7 +99,6 @@ const (
 type Health struct {
 	Version    string        // as the server tells; empty when it does not
 	Skew       time.Duration // how far its clock is ahead of ours, to a second; 0 without TSIG
-	Zones      int           // on it, its own among them; 0 when not Controlled
 	Controlled bool          // zones can be made on it
 	Control    error         // why not, where it has a control: *Denied, *ClockSkew, *Unreachable, …
 }
@@ -108,8 +107,8 @@ type Health struct {
 type controller interface {
 	ensure(ctx context.Context, z ZoneConfig, content Content) (changed bool, err error)
 	remove(ctx context.Context, zone string) error
-	// status returns the version and the number of zones.
-	status(ctx context.Context) (version string, zones int, err error)
+	// status returns the server's version.
+	status(ctx context.Context) (string, error)
 }
 
 // Server is one DNS server. It may be used by several goroutines, for one zone by one at a time.
@@ -204,12 +203,12 @@ func (s *Server) Probe(ctx context.Context) (Health, error) {
 	if _, none := s.control.(*elsewhere); none {
 		return h, nil
 	}
-	version, zones, err := s.control.status(ctx)
+	version, err := s.control.status(ctx)
 	if err != nil {
 		h.Control = s.explain(ctx, err)
 		return h, nil
 	}
-	h.Version, h.Zones, h.Controlled = version, zones, true
+	h.Version, h.Controlled = version, true
 	return h, nil
 }
 

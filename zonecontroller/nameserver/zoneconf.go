@@ -141,8 +141,8 @@ func seeding(file string, from peer) []clause.Statement {
 	}
 }
 
-// configured is the zone as it should stay. Only those are told of changes who are named: the zone's NS records
-// may name anybody. Owner names are not judged here: one that named dislikes would stop the whole zone.
+// configured is the zone as it should stay. Only those are told of changes who are named, since the zone's NS
+// records may name anybody; and at once, not 5 seconds after the last time. Owner names are not judged here: one that named dislikes would stop the whole zone.
 func configured(file string, z ZoneConfig, role v1alpha1.Role, key keyfile.Key, p peers) []clause.Statement {
 	transfer := []clause.Statement{}
 	if key.Name != "" {
@@ -159,6 +159,7 @@ func configured(file string, z ZoneConfig, role v1alpha1.Role, key keyfile.Key, 
 		clause.Of("masterfile-format", "text"),
 		clause.Of("check-names", "ignore"),
 		clause.Of("notify", "explicit"),
+		clause.Of("notify-delay", "0"),
 		clause.Of("allow-transfer").With(transfer...),
 	}
 	if len(p.alsoNotify) > 0 {

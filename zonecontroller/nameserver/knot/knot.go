@@ -58,7 +58,8 @@ func (t *Tool) Run(ctx context.Context, args ...string) (string, error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
-	text := strings.TrimSpace(said.String())
+	// Why a command failed stands on its standard output.
+	text := strings.TrimSpace(said.String() + out.String())
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -67,7 +68,7 @@ func (t *Tool) Run(ctx context.Context, args ...string) (string, error) {
 		return "", &Unreachable{t.socket, err}
 	case strings.Contains(text, "failed to connect") || strings.Contains(text, "failed to control"):
 		return "", &Unreachable{t.socket, errors.New(text)}
-	case err != nil || strings.HasPrefix(text, "error:"):
+	case err != nil:
 		return "", &Error{command(args), strings.TrimSpace(strings.TrimPrefix(text, "error:"))}
 	}
 	return out.String(), nil
