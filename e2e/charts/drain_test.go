@@ -20,9 +20,9 @@ func TestADrainWithdrawsEverything(t *testing.T) {
 	}
 	said := slices.DeleteFunc(slices.Clone(pod.Spec.Containers[0].Args), func(arg string) bool {
 		name, _, _ := strings.Cut(arg, "=")
-		return !slices.Contains([]string{"--source", "--policy", "--interval", "--events", "--once", "--domain-filter", "--txt-owner-id"}, name)
+		return !slices.Contains([]string{"--source", "--label-filter", "--policy", "--interval", "--events", "--once", "--domain-filter", "--txt-owner-id"}, name)
 	})
-	want := []string{"--source=empty", "--policy=sync", "--interval=2s", "--txt-owner-id=spoke-1", "--domain-filter=example.org"}
+	want := []string{"--source=ingress", "--label-filter=dns.spokedns.io/drain,!dns.spokedns.io/drain", "--policy=sync", "--interval=2s", "--txt-owner-id=spoke-1", "--domain-filter=example.org"}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

@@ -232,7 +232,7 @@ func TestInstallWithNarrowRights(t *testing.T) {
 	// The way out: first the records, then the rest. Nobody withdraws them here, so it takes the deadline.
 	leave := install.Wish{Namespace: w.Namespace, Release: w.Release, DrainTimeout: time.Minute}
 	b.step(leave, install.Draining, install.Drain)
-	if d, err := b.admin.AppsV1().Deployments("external-dns").Get(t.Context(), "external-dns-webhook", metav1.GetOptions{}); err != nil || !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, "--source=empty") {
+	if d, err := b.admin.AppsV1().Deployments("external-dns").Get(t.Context(), "external-dns-webhook", metav1.GetOptions{}); err != nil || !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, "--source=ingress") {
 		t.Errorf("%v: it does not drain: %+v", err, d)
 	}
 	b.step(leave, install.Draining, install.DoNothing)
@@ -439,4 +439,3 @@ func TestInstallLeavesOthersAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -92,18 +92,23 @@ txtWildcardReplacement: {{ . | quote }}
 {{- toYaml (mergeOverwrite $config $own) -}}
 {{- end }}
 
-{{- /* What external-dns looks at, how often, and what it may do. Draining, it finds nothing, so that all its records are too many. */ -}}
+{{- /* What external-dns looks at, how often, and what it may do. Draining, it looks for what cannot be, an object with a
+label and without it, so that all its records are too many. (It has a source named empty, which no release can open.) */ -}}
 {{- define "webhook.looks" -}}
 {{- if .Values.drain -}}
 {{- if eq .Values.externalDNS.registry "noop" -}}
 {{- fail "drain: true: with externalDNS.registry noop external-dns takes every record in the zones for its own, and would delete those of others" -}}
 {{- end -}}
-- --source=empty
+- --source=ingress
+- --label-filter=dns.spokedns.io/drain,!dns.spokedns.io/drain
 - --policy=sync
 - --interval=2s
 {{- else -}}
 {{- range .Values.externalDNS.sources -}}
 - --source={{ . }}
+{{ end -}}
+{{- with .Values.externalDNS.labelFilter -}}
+- {{ printf "--label-filter=%s" . | quote }}
 {{ end -}}
 - --policy={{ .Values.externalDNS.policy }}
 - --interval={{ .Values.externalDNS.interval }}

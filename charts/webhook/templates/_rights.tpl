@@ -27,7 +27,7 @@
 {{- if include "webhook.any" (list . "service" "pod" "node" "contour-httpproxy" "gloo-proxy" "openshift-route" "skipper-routegroup") }}
 - {apiGroups: [""], resources: [nodes], verbs: {{ $read }}}
 {{- end }}
-{{- if include "webhook.any" (list . "ingress" "istio-gateway" "istio-virtualservice" "contour-httpproxy" "gloo-proxy" "openshift-route" "skipper-routegroup") }}
+{{- if or .Values.drain (include "webhook.any" (list . "ingress" "istio-gateway" "istio-virtualservice" "contour-httpproxy" "gloo-proxy" "openshift-route" "skipper-routegroup")) }}
 - {apiGroups: [networking.k8s.io], resources: [ingresses], verbs: {{ $read }}}
 {{- end }}
 {{- if include "webhook.gatewaySources" . }}
