@@ -22,6 +22,11 @@ func BuildCorednsconfig(ctx context.Context, dir string) (string, error) {
 	return build(ctx, dir, "corednsconfig")
 }
 
+// BuildZonecontroller is BuildWebhook for the zonecontroller.
+func BuildZonecontroller(ctx context.Context, dir string) (string, error) {
+	return build(ctx, dir, "zonecontroller")
+}
+
 func build(ctx context.Context, dir, program string) (string, error) {
 	path := filepath.Join(dir, "spokedns-"+program)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./"+program)
