@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,11 @@ const zone = "example.org"
 type fake struct {
 	*testing.T
 	addr   string
-	answer func(q *dns.Msg) []*dns.Msg
+	answer func(q *dns.Msg) []*dns.Msg // nil closes the connection
+	key    rfc2136.TSIG                // signs the answers, unless it is zero
+	ahead  time.Duration               // how far its clock is
+
+	connected, most atomic.Int64 // connections now, and at once so far
 
 	mu    sync.Mutex
 	asked []*dns.Msg
@@ -42,7 +47,8 @@ func startFake(t *testing.T, answer func(q *dns.Msg) []*dns.Msg) *fake {
 			if err != nil {
 				return
 			}
-			all.Go(func() { defer conn.Close(); f.serve(conn) })
+			f.most.Store(max(f.most.Load(), f.connected.Add(1)))
+			all.Go(func() { defer f.connected.Add(-1); defer conn.Close(); f.serve(conn) })
 		}
 	})
 	t.Cleanup(func() { _ = l.Close(); all.Wait() })
@@ -70,7 +76,7 @@ func (f *fake) serve(conn net.Conn) {
 		answers := f.answer(q)
 		for _, m := range answers {
 			m.Compress = true
-			b, err := m.Pack()
+			b, err := f.pack(q, m)
 			if err != nil {
 				f.Errorf("the server cannot pack its answer: %v", err)
 				return
@@ -79,10 +85,19 @@ func (f *fake) serve(conn net.Conn) {
 				return
 			}
 		}
-		if len(answers) == 0 {
+		if answers == nil {
 			return
 		}
 	}
+}
+
+func (f *fake) pack(q, m *dns.Msg) ([]byte, error) {
+	if f.key.Name == "" || q.IsTsig() == nil || m.IsTsig() != nil {
+		return m.Pack()
+	}
+	m.SetTsig(dns.Fqdn(f.key.Name), dns.HmacSHA256, 300, time.Now().Add(f.ahead).Unix())
+	b, _, err := dns.TsigGenerate(m, f.key.Secret, q.IsTsig().MAC, false)
+	return b, err
 }
 
 // seen is what was asked so far.

@@ -46,8 +46,12 @@ func sections(m *dns.Msg) []string {
 	}
 	for _, rr := range m.Ns {
 		h := rr.Header()
-		verb := map[uint16]string{dns.ClassANY: "delete", dns.ClassINET: "add"}[h.Class]
-		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", verb, h.Name, dns.TypeToString[h.Rrtype], data(rr))))
+		verb := map[uint16]string{dns.ClassANY: "delete", dns.ClassINET: "add", dns.ClassNONE: "remove"}[h.Class]
+		rdata := data(rr)
+		if h.Class == dns.ClassNONE {
+			rdata = strings.TrimPrefix(rr.String(), h.String())
+		}
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", verb, h.Name, dns.TypeToString[h.Rrtype], rdata)))
 	}
 	return out
 }

@@ -205,6 +205,9 @@ func FuzzRecords(f *testing.F) {
 	f.Add(answer([]byte("\x01*\x00"), wire.TXT, []byte("\x02ab\x01c")))
 	f.Add(answer([]byte("\x00"), wire.NAPTR, []byte("\x00\x01\x00\x02\x01u\x00\x00\x00")))
 	f.Add(answer([]byte("\x01a\xc0\x0c"), wire.MX, []byte("\x00\x01\xc0\x0c")))
+	f.Add(answer([]byte("\x00"), wire.SOA, []byte("\x02NS\xc0\x0c\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01")))
+	f.Add(answer([]byte("\x00"), wire.Type(dns.TypeHTTPS), []byte("\x00\x01\x01X\x00\x00\x01\x00\x03\x02h2")))
+	f.Add(answer([]byte("\x00"), wire.Type(dns.TypeCAA), []byte("\x00\x05issueca.example\"\\\x00")))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		var r wire.Records
 		if r.Reset(msg) != nil {
@@ -215,7 +218,7 @@ func FuzzRecords(f *testing.F) {
 				t.Fatalf("the name %q cannot be written again: %v", r.Name, err)
 			}
 			value, err := r.AppendValue(nil)
-			if err != nil || !r.Type.HasText() {
+			if err != nil {
 				continue
 			}
 			data, err := wire.AppendData(nil, r.Type, string(value))
