@@ -25,14 +25,20 @@ type prometheusRule struct {
 	} `json:"spec"`
 }
 
-// alerts are those of a chart, everything on.
-func alerts(t *testing.T, chart string) (out []alert) {
-	t.Helper()
-	for _, rule := range all[prometheusRule](render(t, chartDir(t, chart), "testdata/"+chart+"/full.yaml"), "PrometheusRule") {
+// rules are the alerts of a release.
+func rules(r release) (out []alert) {
+	for _, rule := range all[prometheusRule](r, "PrometheusRule") {
 		for _, group := range rule.Spec.Groups {
 			out = append(out, group.Rules...)
 		}
 	}
+	return out
+}
+
+// alerts are those of a chart, everything on.
+func alerts(t *testing.T, chart string) []alert {
+	t.Helper()
+	out := rules(render(t, chartDir(t, chart), "testdata/"+chart+"/full.yaml"))
 	if len(out) == 0 {
 		t.Fatalf("chart %s has no alerts", chart)
 	}

@@ -73,8 +73,8 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 	} {
 		t.Run(chart, func(t *testing.T) {
 			known, tried := []string{}, []string{}
-			rules := alerts(t, chart)
-			for _, a := range rules {
+			defined := alerts(t, chart)
+			for _, a := range defined {
 				known = append(known, a.Alert)
 			}
 			for i, f := range c.table {
@@ -86,7 +86,7 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			if diff := cmp.Diff(known, slices.Compact(tried)); diff != "" {
 				t.Errorf("alerts -, tried +:\n%s", diff)
 			}
-			promtool(t, rules, c.table)
+			promtool(t, defined, c.table)
 		})
 	}
 }

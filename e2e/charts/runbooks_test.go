@@ -43,6 +43,11 @@ func TestEveryAlertHasItsRunbook(t *testing.T) {
 		for _, a := range alerts(t, chart) {
 			want = append(want, a.Alert)
 		}
+		for _, a := range rules(render(t, chartDir(t, chart), "testdata/"+chart+"/least.yaml", "--set", "prometheusRule.enabled=true")) {
+			if page := "https://github.com/spokedns/spokedns/blob/main/docs/runbooks/" + a.Alert + ".md"; a.Annotations["runbook_url"] != page {
+				t.Errorf("%s: by default its runbook is %q, want %s", a.Alert, a.Annotations["runbook_url"], page)
+			}
+		}
 	}
 	pages, metrics := runbooks(t), text(t, stack.Root(), "docs", "metrics.md")
 	var got []string
