@@ -53,6 +53,7 @@ func (p *Provider) carryOut(ctx context.Context, entries []*entry, now *snapshot
 	var out outcome
 	jobs := p.jobsOf(entries, &out)
 	for _, j := range jobs {
+		p.spareUnsettled(j, time.Now(), &out)
 		j.adopt(now)
 		p.stopMassDeletion(ctx, j, now, &out)
 	}

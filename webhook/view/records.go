@@ -72,7 +72,7 @@ func (p *Provider) list(ctx context.Context, renew bool) (*snapshot, error) {
 	}
 	next, last := &snapshot{applies: p.applies.Load(), zoning: p.zoning.Load()}, p.last.Load()
 	if renew = renew || !p.taken; renew {
-		found, err := p.find(time.Now())
+		found, err := p.find()
 		if err != nil {
 			return last, err
 		}
@@ -87,9 +87,12 @@ func (p *Provider) list(ctx context.Context, renew bool) (*snapshot, error) {
 	}
 	next.wait(p.all, waits)
 	p.assemble(next, last)
+	if renew && p.config.Found != nil {
+		next.zoning.joined(p.zoning.Load(), time.Now())
+	}
 	p.last.Store(next)
 	if renew {
-		p.takeUp(ctx, next.zoning, time.Now())
+		p.takeUp(ctx, next.zoning)
 		p.taken = true
 	}
 	return next, nil

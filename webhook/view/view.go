@@ -78,9 +78,8 @@ type Provider struct {
 	log    *slog.Logger
 
 	zoning  atomic.Pointer[zoning]   // as of the last Records
-	listing chan struct{}            // holds one element while a list is under way, and guards the next two
+	listing chan struct{}            // holds one element while a list is under way, and guards the next
 	taken   bool                     // zones have been found and taken up
-	left    map[place]time.Time      // zones that have left, lately, and when
 	last    atomic.Pointer[snapshot] // what was listed last
 	sited   atomic.Pointer[sited]    // as the last Adjust decided
 	applies atomic.Uint64            // how many Apply have begun and ended: what was listed before is old
@@ -108,7 +107,7 @@ func New(c Config) (*Provider, error) {
 	if c.MinDeletes == 0 {
 		c.MinDeletes = defaultMinDeletes
 	}
-	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1), left: map[place]time.Time{}}
+	p := &Provider{config: c, views: make(map[string]*View), log: c.Log, listing: make(chan struct{}, 1)}
 	p.journal.seed, p.repeats.seed = maphash.MakeSeed(), maphash.MakeSeed()
 	for i := range c.Views {
 		v := &c.Views[i]

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// rejoin is how long a zone that has left a view stays away when it is found again: longer than from an
-	// external-dns's Adjust, which may have been without the zone, to its Apply, which would then delete.
-	rejoin = time.Minute
+	// settled is how long a zone has been with its view before something in it is deleted: longer than from an Adjust of
+	// external-dns, which may have been without the zone, to the Apply that follows from it.
+	settled = time.Minute
 	// unreadyTime is how long a zone may take to be listed that nobody says is served.
 	unreadyTime = 4 * time.Second
 )
@@ -30,6 +30,7 @@ type place struct {
 type membership struct {
 	found *zonesource.Zone // nil: the configuration names it
 	waits string           // why nothing is published into it now; "": it is
+	since time.Time        // when records were first listed in it, without a break; zero for the configuration's
 }
 
 // What becomes of a zone, in metrics.
@@ -91,8 +92,8 @@ func (z *zoning) order(views []*View) {
 	})
 }
 
-// with adds the zones that were found, which are by the name of the view. apart says why a zone has to stay away.
-func (z *zoning) with(views []*View, found map[string][]zonesource.Zone, apart func(place) string) *zoning {
+// with adds the zones that were found, which are by the name of the view, in place of those that were found before.
+func (z *zoning) with(views []*View, found map[string][]zonesource.Zone) *zoning {
 	next := &zoning{of: map[place]membership{}}
 	for p, m := range z.of {
 		if m.found == nil {
@@ -111,8 +112,6 @@ func (z *zoning) with(views []*View, found map[string][]zonesource.Zone, apart f
 				m.waits = "its DNSZone is being deleted"
 			case zonesource.Refused:
 				m.waits = cmp.Or(zone.Why, "it is refused")
-			default:
-				m.waits = apart(p)
 			}
 			next.of[p] = m
 		}
@@ -140,6 +139,19 @@ func (z *zoning) has(p place) bool {
 	return ok
 }
 
+// joined notes in z, which nobody else has yet, since when its zones are with their views.
+func (z *zoning) joined(last *zoning, now time.Time) {
+	for p, m := range z.of {
+		if m.found == nil || m.waits != "" {
+			continue
+		}
+		if m.since = now; last.serves(p) {
+			m.since = last.of[p].since
+		}
+		z.of[p] = m
+	}
+}
+
 // serves reports whether records are in the zone.
 func (z *zoning) serves(p place) bool {
 	m, ok := z.of[p]
@@ -158,7 +170,7 @@ func (z *zoning) zoneOf(v *View, name string) (zone string, ok bool) {
 }
 
 // find returns the zoning that Records shall list: the configuration's and what is found now.
-func (p *Provider) find(now time.Time) (*zoning, error) {
+func (p *Provider) find() (*zoning, error) {
 	base := p.zoning.Load()
 	if p.config.Found == nil {
 		return base, nil
@@ -167,48 +179,55 @@ func (p *Provider) find(now time.Time) (*zoning, error) {
 	if err != nil {
 		return nil, fmt.Errorf("view: which zones there are: %w", err)
 	}
-	return base.with(p.all, found, func(at place) string {
-		if since := now.Sub(p.left[at]); !p.left[at].IsZero() && since < rejoin {
-			return fmt.Sprintf("it left the view and came back; it is taken up again %s after it left", rejoin)
-		}
-		return ""
-	}), nil
+	return base.with(p.all, found), nil
 }
 
 // takeUp makes z what all calls rest on, and tells what is new. Only the one that lists calls it.
-func (p *Provider) takeUp(ctx context.Context, z *zoning, now time.Time) {
+func (p *Provider) takeUp(ctx context.Context, z *zoning) {
 	if p.config.Found == nil {
 		return
 	}
 	last := p.zoning.Swap(z)
 	for at := range last.of {
 		if last.serves(at) && !z.serves(at) {
-			p.left[at] = now
 			p.config.Metrics.records.DeleteLabelValues(at.view.Name, at.zone)
 			p.log.InfoContext(ctx, "zone left the view; what stands in it is left as it is", "view", at.view.Name, "zone", at.zone,
 				"reason", cmp.Or(z.of[at].waits, "no DNSZone that the view selects has it any more"))
 		}
 	}
 	for at, m := range z.of {
-		before, had := last.of[at]
-		switch {
+		switch before, had := last.of[at]; {
 		case m.found == nil:
-		case m.waits == "":
-			delete(p.left, at)
-			if !last.serves(at) {
-				p.log.InfoContext(ctx, "zone joined the view", "view", at.view.Name, "zone", at.zone, "object", m.found.Object)
-			}
-		case !had || m.waits != before.waits:
+		case m.waits == "" && !last.serves(at):
+			p.log.InfoContext(ctx, "zone joined the view", "view", at.view.Name, "zone", at.zone, "object", m.found.Object)
+		case m.waits != "" && (!had || m.waits != before.waits):
 			p.log.WarnContext(ctx, "zone waits: nothing in it is changed, and names in it are not published", "view", at.view.Name, "zone", at.zone,
-				"object", m.found.Object, "state", string(m.found.State), "reason", m.waits)
-		}
-	}
-	for at, since := range p.left {
-		if now.Sub(since) >= rejoin {
-			delete(p.left, at)
+				"object", m.found.Object, "reason", m.waits)
 		}
 	}
 	p.config.Metrics.zoned(p.all, z)
+}
+
+// spareUnsettled takes deletions out of a job in a zone that has joined its view only now, with all that stands or
+// falls with them.
+func (p *Provider) spareUnsettled(j *job, now time.Time, out *outcome) {
+	m, has := p.zoning.Load().of[place{j.view, j.zone}]
+	if has && (m.found == nil || m.waits == "" && now.Sub(m.since) >= settled) {
+		return
+	}
+	deleting := map[string]bool{}
+	for _, x := range j.entries {
+		if x.new == nil {
+			deleting[x.unit] = true
+		}
+	}
+	why := fmt.Errorf("zone %s has joined view %s only now; deletions in it are made %s later", j.zone, j.view.Name, settled)
+	j.entries = slices.DeleteFunc(j.entries, func(x *entry) bool {
+		if deleting[x.unit] {
+			out.fail(x, backend.Temporary, why)
+		}
+		return deleting[x.unit]
+	})
 }
 
 // departed returns what says why a change in a place is not to be made after all: its zone was taken up and has gone
@@ -220,7 +239,7 @@ func (p *Provider) departed() func(place) error {
 	zoning := p.zoning.Load()
 	found, err := p.config.Found()
 	return func(at place) error {
-		if zoning.of[at].found == nil || err != nil {
+		if m, has := zoning.of[at]; has && m.found == nil || err != nil {
 			return nil
 		}
 		still := slices.ContainsFunc(found[at.view.Name], func(z zonesource.Zone) bool {
