@@ -146,9 +146,11 @@ func (e *Engine) inNamespace(ctx context.Context, helm releases, around surround
 	}
 	undrained := ""
 	if found.Status == Stands && found.Drains {
-		if found.Drained, undrained, err = helm.Drained(ctx); err != nil {
-			undrained = "external-dns cannot be asked: " + err.Error() // then the deadline decides
+		drained, why, err := helm.Drained(ctx)
+		if err != nil { // then the deadline decides
+			why = "external-dns cannot be asked: " + err.Error()
 		}
+		found.Drained, undrained = drained && err == nil, why
 	}
 	step, why := Decide(wanted, found, w.DrainTimeout)
 	if err := carry(ctx, helm, step, w, wanted, found); err != nil {

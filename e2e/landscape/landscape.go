@@ -42,6 +42,8 @@ type Landscape struct {
 	Clusters map[string]*cluster.Cluster
 	// Controller is the running corednsconfig, nil before StartController.
 	Controller *stack.Part
+	// Installs says that the controller installs external-dns and our webhook in both clusters, instead of Publish.
+	Installs bool
 
 	etcd    *stack.Etcd
 	config  central.Landscape
@@ -134,7 +136,7 @@ func (l *Landscape) Upstreams() []netip.Addr {
 
 // StartCentral starts etcd with its users, and the central CoreDNS.
 func (l *Landscape) StartCentral(ctx context.Context) (err error) {
-	if l.etcd, err = l.Etcd(ctx, stack.EtcdConfig{RootPassword: password, NoSync: true}); err != nil {
+	if l.etcd, err = l.Etcd(ctx, stack.EtcdConfig{RootPassword: password, NoSync: true, Also: l.Upstreams()}); err != nil {
 		return err
 	}
 	root, err := l.etcd.Client()
@@ -246,7 +248,7 @@ func (l *Landscape) Forwarding() string {
 	for _, at := range l.Upstreams() {
 		upstreams = append(upstreams, fmt.Sprintf("%q", at.String()))
 	}
-	return fmt.Sprintf(`apiVersion: dns.spokedns.io/v1alpha1
+	text := fmt.Sprintf(`apiVersion: dns.spokedns.io/v1alpha1
 kind: DNSForwarding
 metadata: {name: landscape}
 spec:
@@ -255,6 +257,10 @@ spec:
     - zones: [%s]
       upstreams: [%s]
 `, Base, strings.Join(upstreams, ", "))
+	if l.Installs {
+		text += l.installs()
+	}
+	return text
 }
 
 // StartController makes East known to West and starts corednsconfig there.
@@ -267,11 +273,20 @@ func (l *Landscape) StartController(ctx context.Context) error {
 	if _, err := west.Kubectl(ctx, "", "create", "namespace", Platform); err != nil {
 		return err
 	}
-	if _, err := west.Kubectl(ctx, "", "create", "secret", "generic", East, "--namespace="+Platform, "--from-file=kubeconfig="+l.Clusters[East].Kubeconfig); err != nil {
+	kubeconfig, err := l.account(ctx, East)
+	if err != nil {
+		return err
+	}
+	if _, err := west.Kubectl(ctx, "", "create", "secret", "generic", East, "--namespace="+Platform, "--from-file=kubeconfig="+kubeconfig); err != nil {
 		return err
 	}
 	if _, err := west.Kubectl(ctx, "", "label", "secret", East, "--namespace="+Platform, "dns.spokedns.io/kubeconfig=true"); err != nil {
 		return err
+	}
+	if l.Installs {
+		if err := l.prepareInstalls(ctx); err != nil {
+			return err
+		}
 	}
 	return l.run(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,11 +20,10 @@ func start(t *testing.T) *landscape.Landscape {
 	t.Helper()
 	ctx := t.Context()
 	l := landscape.New(t.TempDir())
+	l.Installs = true
 	t.Cleanup(l.Close)
 	for _, step := range []func(context.Context) error{
 		l.Build, l.StartClusters, l.StartCentral,
-		func(ctx context.Context) error { return l.Publish(ctx, landscape.West) },
-		func(ctx context.Context) error { return l.Publish(ctx, landscape.East) },
 		func(ctx context.Context) error { return l.Expose(ctx, landscape.West, "shop", "10.20.0.10") },
 		func(ctx context.Context) error { return l.Expose(ctx, landscape.East, "bank", "10.30.0.10") },
 	} {
@@ -58,8 +58,40 @@ func corefile(t *testing.T, l *landscape.Landscape, cluster string) string {
 	return text
 }
 
-// A Service in one cluster is resolved by name in the other, through its own cluster DNS; when the DNSForwarding is
-// gone, every Corefile is what it was.
+// installed waits until external-dns is in every cluster that it is wished for.
+func installed(t *testing.T, l *landscape.Landscape) {
+	t.Helper()
+	err := stack.Eventually(t.Context(), soon, func(ctx context.Context) error {
+		out, err := l.Clusters[landscape.West].Kubectl(ctx, "", "get", "dnsforwarding", "landscape", `--output=jsonpath={.status.conditions[?(@.type=="ExternalDNS")]}`)
+		if err == nil && !strings.Contains(out, `"status":"True"`) {
+			err = fmt.Errorf("external-dns: %s", out)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, l.Controller.LogTail(30))
+	}
+}
+
+// left are the objects in a cluster that an installation makes, and what makes of its namespace there is.
+func left(t *testing.T, l *landscape.Landscape, cluster string) []string {
+	t.Helper()
+	out, err := l.Clusters[cluster].Kubectl(t.Context(), "", "get", "namespaces,clusterroles,clusterrolebindings", "--output=name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, err := l.Clusters[cluster].Kubectl(t.Context(), "", "get", "deployments,pods,services,configmaps,secrets,serviceaccounts,networkpolicies", "--namespace=external-dns", "--output=name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(append(strings.Fields(out), strings.Fields(inside)...), func(name string) bool {
+		return !strings.Contains(name, "external-dns") && !strings.Contains(name, "etcd")
+	})
+}
+
+// A Service in one cluster is resolved by name in the other, through its own cluster DNS, by an external-dns that was
+// installed for it. What is no longer wished goes, its records first; and when the DNSForwarding is gone, every Corefile
+// is what it was.
 func TestClustersResolveEachOther(t *testing.T) {
 	l, ctx := start(t), t.Context()
 	const shop, bank = "shop." + landscape.West + "." + landscape.Base, "bank." + landscape.East + "." + landscape.Base
@@ -80,6 +112,7 @@ func TestClustersResolveEachOther(t *testing.T) {
 		out, _ := l.Clusters[landscape.West].Kubectl(ctx, "", "get", "dnsforwarding", "--output=yaml")
 		t.Fatalf("%v\n%s\n%s", err, out, l.Controller.LogTail(30))
 	}
+	installed(t, l)
 	t.Logf("both clusters, one after the other, within %s", time.Since(began).Round(time.Second))
 	for _, name := range landscape.Names() {
 		resolves(t, l, name, shop, "10.20.0.10")
@@ -93,8 +126,32 @@ func TestClustersResolveEachOther(t *testing.T) {
 	}
 	resolves(t, l, landscape.West, "late."+landscape.Zone(landscape.East), "10.30.0.11")
 
+	// Where external-dns is no longer wished, its names go with it, and those of others stay.
+	began = time.Now()
+	if _, err := l.Clusters[landscape.West].Kubectl(ctx, "", "patch", "dnsforwarding", "landscape", "--type=json",
+		`--patch=[{"op": "remove", "path": "/spec/externalDNS/installs/1"}]`); err != nil {
+		t.Fatal(err)
+	}
+	resolves(t, l, landscape.West, bank)
+	resolves(t, l, landscape.West, "late."+landscape.Zone(landscape.East))
+	resolves(t, l, landscape.East, shop, "10.20.0.10")
+	err := stack.Eventually(ctx, soon, func(context.Context) error {
+		// The namespace was made with the rights in it, and stays with them.
+		if is := left(t, l, landscape.East); !slices.Equal(is, []string{"namespace/external-dns"}) {
+			return fmt.Errorf("left in %s: %q", landscape.East, is)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%v\n%s", err, l.Controller.LogTail(30))
+	}
+	t.Logf("names withdrawn and external-dns gone within %s", time.Since(began).Round(time.Second))
+
 	if err := l.Delete(ctx, rollOut); err != nil {
 		t.Fatalf("%v\n%s", err, l.Controller.LogTail(30))
+	}
+	if is := left(t, l, landscape.West); len(is) > 0 {
+		t.Errorf("left in %s: %q", landscape.West, is)
 	}
 	for _, name := range landscape.Names() {
 		if after := corefile(t, l, name); after != before[name] {

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -25,6 +27,8 @@ type EtcdConfig struct {
 	RootPassword string // when set, authentication is on and root has this password
 	NoSync       bool   // do not wait for the disk; for tests that measure nothing
 	QuotaBytes   int    // largest database; 0 for etcd's own default
+	// Also are further addresses of this machine to listen at, on the port of the Endpoint, such as those pods reach.
+	Also []netip.Addr
 }
 
 // Etcd is a running etcd server that can be killed and started again on the same data.
@@ -66,6 +70,10 @@ func (s *Stack) Etcd(ctx context.Context, cfg EtcdConfig) (*Etcd, error) {
 		"--name", cfg.Name, "--data-dir", filepath.Join(dir, "data"), "--log-level", "warn",
 		"--listen-client-urls", e.Endpoint, "--advertise-client-urls", e.Endpoint,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cfg.Name + "=" + peer,
+	}
+	for _, at := range cfg.Also {
+		url := scheme + "://" + netip.AddrPortFrom(at, uint16(clientPort)).String() //nolint:gosec // a port
+		e.args[slices.Index(e.args, "--listen-client-urls")+1] += "," + url
 	}
 	if cfg.NoSync {
 		e.args = append(e.args, "--unsafe-no-fsync")
