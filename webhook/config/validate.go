@@ -25,7 +25,7 @@ func (f *File) Validate() error {
 func (v View) validate() error {
 	var errs []error
 	if _, learns := v.Backend.Settings.(ZoneLearner); len(v.Zones) == 0 && v.ZonesFrom == nil && !learns {
-		errs = append(errs, &setting.Error{Field: "zones", Want: "want the zones this view publishes into, for example [example.org], or zonesFrom"})
+		errs = append(errs, &setting.Error{Field: "zones", Want: "want the zones this view publishes into, for example [example.org]"})
 	}
 	if v.ZonesFrom != nil {
 		errs = append(errs, setting.Under("zonesFrom", v.ZonesFrom.Validate()))

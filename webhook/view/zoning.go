@@ -237,9 +237,9 @@ func (p *Provider) departed() func(place) error {
 		return func(place) error { return nil }
 	}
 	zoning := p.zoning.Load()
-	found, err := p.config.Found()
+	found, unknown := p.config.Found()
 	return func(at place) error {
-		if m, has := zoning.of[at]; has && m.found == nil || err != nil {
+		if m, has := zoning.of[at]; has && m.found == nil || unknown != nil {
 			return nil
 		}
 		still := slices.ContainsFunc(found[at.view.Name], func(z zonesource.Zone) bool {
