@@ -40,7 +40,11 @@ func (f *file) zones(l Landscape, s Server) {
 	}
 	f.open("%s", origins(l.Zones, s.Port))
 	f.common(s)
-	f.lineIf(s.Health != "", "health %s", s.Health)
+	if s.Health != "" {
+		f.open("health %s", s.Health)
+		f.line("lameduck 5s") // a replica that ends answers until everybody knows that it is no longer to be asked
+		f.close()
+	}
 	f.lineIf(s.Ready != "", "ready %s", s.Ready)
 	f.lineIf(s.Reload, "reload")
 	f.line("loadbalance")

@@ -56,7 +56,9 @@ cache {
 {{ range $i, $zone := .Values.landscape.zones }}{{ if $i }} {{ end }}{{ $zone }}:1053{{ end }} {
     errors
     prometheus :9153
-    health :8080
+    health :8080 {
+        lameduck 5s
+    }
     ready :8181
     reload
     loadbalance
