@@ -12,7 +12,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 PROGRAMS := $(patsubst %/main.go,%,$(wildcard */main.go))
 
 # Programs the tests and the demo run against; each is pinned by its own module in e2e/tools.
-PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen helm promtool
+PARTS := etcd coredns external-dns-v0.21 external-dns-v0.20 controller-gen helm promtool kubeconform
 # Kubernetes: one module, one build, several programs.
 KUBE  := kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 LINT  := golangci-lint
