@@ -107,6 +107,13 @@
 {{- dict "kinds" $kinds | toJson -}}
 {{- end }}
 
+{{- /* "true" if DNSZones bring zones to a view. */ -}}
+{{- define "webhook.findsZones" -}}
+{{- range (.Values.config).views -}}
+{{- if kindIs "map" .zonesFrom -}}true{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- /* What the webhook reads (docs/kubernetes.md): the kinds of the sources, and what says their class and address. */ -}}
 {{- define "webhook.rules" -}}
 {{- $read := "[get, list, watch]" -}}
@@ -140,6 +147,9 @@
 {{- end }}
 {{- if include "webhook.any" (list . "traefik-proxy") }}
 - {apiGroups: [traefik.io], resources: [ingressroutes, ingressroutetcps, ingressrouteudps], verbs: {{ $read }}}
+{{- end }}
+{{- if include "webhook.findsZones" . }}
+- {apiGroups: [dns.spokedns.io], resources: [dnszones], verbs: {{ $read }}}
 {{- end }}
 {{- end }}
 
