@@ -135,3 +135,18 @@ func rndcTool(t *testing.T, b *stack.BIND, args ...string) (string, error) {
 	out, err := exec.CommandContext(t.Context(), program, append([]string{"-c", conf}, args...)...).CombinedOutput()
 	return string(out), err
 }
+
+// nothingLeft waits until a server has no files that begin with the prefix: it deletes them after it has said so.
+func nothingLeft(t *testing.T, b *stack.BIND, prefix string) {
+	t.Helper()
+	err := stack.Eventually(t.Context(), 10*time.Second, func(context.Context) error {
+		files, err := b.Files(prefix)
+		if err == nil && len(files) > 0 {
+			err = fmt.Errorf("files are left: %q", files)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -61,9 +61,7 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 				b.s.cfg.Name, z.Zone, b.s.cfg.Address)
 		}
 		changed = true
-		if err := b.take(ctx, next, &f, now); errors.Is(err, errUnwritten) {
-			continue
-		} else if err != nil {
+		if err := b.take(ctx, next, &f, now); err != nil {
 			return changed, b.hint(z.Zone, err)
 		}
 		if next == promote || next == fetch {
@@ -203,7 +201,6 @@ type filling struct {
 	content Content
 	wish    func(file string) []clause.Statement
 	offered *seed.Offer
-	linger  time.Duration // that the server is given to write the file
 }
 
 func (f *filling) release() {
@@ -260,44 +257,54 @@ func (f *filling) fill(ctx context.Context) error {
 }
 
 // promote makes the zone a primary of the file that it was fetched into. The server writes that file some time
-// after it has begun to answer; only what it was asked to sync is written even when the zone is deleted
-// meanwhile. Where the file does not come all the same, the zone is fetched again, and waited for longer.
+// after it has begun to answer, and never when the zone is deleted before.
 func (f *filling) promote(ctx context.Context, file string) error {
 	zone := f.bind.zone(f.z.Zone)
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(f.linger):
-	}
-	f.linger = 2*f.linger + 100*time.Millisecond
-	if err := f.rndc.Sync(ctx, zone); err != nil {
+	if err := f.written(ctx, file); err != nil {
 		return err
 	}
 	if err := ignore(f.rndc.DelZone(ctx, zone, false), rndc.NotFound); err != nil {
 		return err
 	}
-	late := time.After(f.s.cfg.Timeout / 4)
+	err := f.rndc.AddZone(ctx, zone, f.wish(file))
+	var refused *rndc.Error
+	if errors.As(err, &refused) {
+		f.sweep(ctx, zone, file)
+		return fmt.Errorf("%s does not take the content of zone %s, its log says which record it is about: %w", f.s.cfg.Name, f.z.Zone, err)
+	}
+	return err
+}
+
+// written waits until a file is there. The control channel says so only to who adds a zone with it: one that
+// does not come to be, because the file is text.
+func (f *filling) written(ctx context.Context, file string) error {
+	probe := f.bind.zone(strings.TrimSuffix(strings.TrimPrefix(file, filePrefix(f.z.Zone, f.view)), ".db") + ".is-written.invalid")
+	conf := []clause.Statement{clause.Of("type", "primary"), clause.Text("file", file), clause.Of("masterfile-format", "raw")}
+	ctx, cancel := context.WithTimeout(ctx, f.s.cfg.Timeout)
+	defer cancel()
 	for pause := firstPause; ; pause = min(pause*2, longestPause) {
-		err := f.rndc.AddZone(ctx, zone, f.wish(file))
+		err := f.rndc.AddZone(ctx, probe, conf)
 		var refused *rndc.Error
 		switch {
+		case err == nil:
+			return f.rndc.DelZone(ctx, probe, false)
 		case !errors.As(err, &refused):
 			return err
 		case refused.Result != rndc.FileNotFound:
-			f.sweep(ctx, zone, file)
-			return fmt.Errorf("%s does not take the content of zone %s, its log says which record it is about: %w", f.s.cfg.Name, f.z.Zone, err)
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return err
-		case <-late:
-			return errUnwritten
+			return fmt.Errorf("%s does not write zone %s into its file %s: %w", f.s.cfg.Name, f.z.Zone, file, err)
 		case <-time.After(pause):
+		}
+		if pause == longestPause {
+			if err := f.rndc.Sync(ctx, f.bind.zone(f.z.Zone)); err != nil {
+				return err
+			}
 		}
 	}
 }
-
-var errUnwritten = errors.New("the server did not write the zone's file")
 
 // sweep removes a file that no zone has, so that attempts that fail do not fill the disk.
 func (f *filling) sweep(ctx context.Context, zone rndc.Zone, file string) {

@@ -2,7 +2,8 @@
 // answers. It speaks version 1 of the protocol, with HMAC-SHA1 to HMAC-SHA512.
 //
 // Every command has its own connection, and a nonce of the server's, so nothing that was once sent can be
-// sent again by somebody else.
+// sent again by somebody else. A client sends one command at a time: named works on one at a time anyway, and of
+// many connections at once it leaves some without an answer (its accept queue holds 10).
 package rndc
 
 import (
@@ -49,6 +50,7 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	signer *signer
+	turn   chan struct{} // holds a token while a command is under way
 }
 
 // New returns a client. It does not connect.
@@ -66,7 +68,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Client{cfg, s}, nil
+	return &Client{cfg, s, make(chan struct{}, 1)}, nil
 }
 
 // Error is what the server answered when it did not do what a command asked for.
@@ -119,6 +121,12 @@ func (e *Unreachable) Unwrap() error { return e.Err }
 // Do sends a command and returns what the server answers. Errors are *Error, *Denied, *Unreachable, or say
 // that the other side does not speak the protocol.
 func (c *Client) Do(ctx context.Context, command string) (string, error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return "", &Unreachable{c.cfg.Addr, context.Cause(ctx)}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.Timeout, fmt.Errorf("no answer within %s", c.cfg.Timeout))
 	defer cancel()
 	conn, err := c.cfg.Dial(ctx, "tcp", c.cfg.Addr)
