@@ -87,6 +87,25 @@ func TestZonesLeaveAloneWhatIsNotAsBelieved(t *testing.T) {
 	})
 }
 
+func TestAliasesComeAndGoInOneStep(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, s *server) {
+		z := s.open(t)
+		a, caa, cname := set("www", "A", 60, "192.0.2.1"), set("www", "CAA", 60, `0 issue "ca.example"`), set("www", "CNAME", 60, "lb.example.net")
+		apply(t, z, create(a, caa)...)
+		s.write(t, "www.zone.example. 60 HINFO PC Linux")
+		if err := z.Apply(t.Context(), zone, []backend.Change{{Old: &a}, {Old: &caa}, {New: &cname}}); backend.KindOf(err) != backend.Conflict || err == nil {
+			t.Errorf("an alias beside what somebody else wrote: %v", err)
+		}
+		requireAnswers(t, z, a, caa)
+		hinfo := set("www", "HINFO", 60, `"PC" "Linux"`)
+		apply(t, z, backend.Change{Old: &a}, backend.Change{Old: &caa}, backend.Change{Old: &hinfo}, backend.Change{New: &cname})
+		requireAnswers(t, z, cname)
+		apply(t, z, backend.Change{Old: &cname}, backend.Change{New: &caa})
+		requireAnswers(t, z, caa)
+	})
+}
+
 // TestManyZones asks about three hundred zones at once, and changes and transfers them, with few connections:
 // the server takes fewer than there are zones.
 func TestManyZones(t *testing.T) {

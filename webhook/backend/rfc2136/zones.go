@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/miekg/dns"
+
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136/internal/wire"
 	"github.com/spokedns/spokedns/webhook/setting"
@@ -54,7 +56,12 @@ func NewZones(c Config) (*Zones, error) {
 // wholeLimits are what a zone can hold for those who look after it.
 func wholeLimits(c Config, sc *scope) backend.Limits {
 	l := limits(c)
-	l.Types, l.ApexTypes, l.Missing = nil, nil, nil
+	l.Types, l.ApexTypes, l.Missing = nil, nil, map[string]string{}
+	for t := range dns.TypeToString {
+		if t := wire.Type(t); madeByServer(t) {
+			l.Missing[t.String()] = "servers make it themselves, or it does not stand in zones"
+		}
+	}
 	for _, t := range sc.types {
 		name := t.String()
 		l.Types = append(l.Types, name)
@@ -106,7 +113,9 @@ func (z *Zones) Apply(ctx context.Context, zone string, changes []backend.Change
 	if len(units)+len(authority) == 0 {
 		return errors.Join(errs...)
 	}
+	begun := false
 	err := z.with(ctx, zone, func(s *session) error {
+		begun = true
 		errs := []error{s.apply(ctx, units)}
 		for _, a := range authority {
 			if err := s.applyAuthority(ctx, a); err != nil {
@@ -119,6 +128,9 @@ func (z *Zones) Apply(ctx context.Context, zone string, changes []backend.Change
 		}
 		return errors.Join(errs...)
 	})
+	if !begun {
+		err = backend.Unfinished(ctx, opUpdate, zone, changes, 0)
+	}
 	return errors.Join(append(errs, err)...)
 }
 
@@ -167,7 +179,8 @@ func (z *Zones) with(ctx context.Context, zone string, use func(*session) error)
 	return use(s)
 }
 
-// keep closes the session's connection when there are enough others.
+// keep closes the session's connection when there are enough others, and frees its buffers: they hold more
+// than most zones.
 func (z *Zones) keep(s *session) {
 	switch {
 	case s.conn == nil && s.kept:
@@ -179,6 +192,7 @@ func (z *Zones) keep(s *session) {
 			s.kept = true
 		default:
 			s.close()
+			s.in, s.out, s.buf = nil, nil, nil
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (z *Zones) excuseWildcards(ctx context.Context, zone string, want []backend
 }
 
 // nobody is a label that nobody uses.
-const nobody = "spokedns-asks-whether-a-wildcard-answers"
+const nobody = "spokedns-nobody"
 
 // askedName is the name under which an RRset is asked for.
 func askedName(name string) string {

@@ -9,8 +9,9 @@ import (
 )
 
 // AppendData appends the wire form of a record's data given in the text of backend.Canonical, or for types
-// that it does not know in that of Text, without its length. A TXT value is cut into strings of 255 bytes. Names are not compressed: the rules which
-// types may be differ between servers, and what is compressed cannot be compared.
+// that it does not know in that of Text, without its length. A TXT value is cut into strings of 255 bytes.
+// Names are not compressed: the rules which types may be differ between servers, and what is compressed
+// cannot be compared.
 func AppendData(b []byte, t Type, value string) ([]byte, error) {
 	switch t {
 	case A, AAAA:

@@ -141,13 +141,17 @@ func compressed(t Type) bool {
 
 // pack is the uncompressed data of a record.
 func pack(rr dns.RR) ([]byte, error) {
+	const head = 1 + 10 // the root's name, type, class, TTL and length
 	rr.Header().Name = "."
-	b := make([]byte, MaxMessage)
+	b := make([]byte, dns.Len(rr)+head)
 	end, err := dns.PackRR(rr, b, 0, nil, false)
-	if err != nil {
-		return nil, err
+	if err != nil { // the length is an estimate
+		b = make([]byte, MaxMessage)
+		if end, err = dns.PackRR(rr, b, 0, nil, false); err != nil {
+			return nil, err
+		}
 	}
-	return bytes.Clone(b[1+10 : end]), nil // behind the root's name, type, class, TTL and length
+	return b[head:end], nil
 }
 
 // lowerNames puts the domain names in a record's data into lower case: servers may give them back in

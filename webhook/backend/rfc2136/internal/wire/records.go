@@ -18,8 +18,8 @@ type Record struct {
 	off, end int
 }
 
-// AppendValue appends the value as backend.Canonical writes it, or as Text does. Names in it that backend.Name would
-// refuse carry escapes.
+// AppendValue appends the value as backend.Canonical writes it, or as Text does. Names in it that
+// backend.Name would refuse carry escapes.
 func (r *Record) AppendValue(b []byte) ([]byte, error) {
 	return appendDataText(b, r.msg, r.off, r.end, r.Type)
 }
