@@ -90,7 +90,7 @@ func (l *Ledger) load(ctx context.Context, uid types.UID, z *zone) error {
 
 // Has reports whether an RRset is ours, as far as was read: nothing is before Load.
 func (l *Ledger) Has(uid types.UID, key backend.Key) bool {
-	z := l.zone(uid)
+	z := l.known(uid)
 	z.mu.RLock()
 	defer z.mu.RUnlock()
 	_, ok := z.shards[shardOf(key)].keys[key]
@@ -99,7 +99,7 @@ func (l *Ledger) Has(uid types.UID, key backend.Key) bool {
 
 // Keys are the RRsets that are ours, as far as was read, sorted by name and type.
 func (l *Ledger) Keys(uid types.UID) []backend.Key {
-	z := l.zone(uid)
+	z := l.known(uid)
 	z.mu.RLock()
 	defer z.mu.RUnlock()
 	var keys []backend.Key
@@ -236,6 +236,17 @@ func (l *Ledger) Drop(ctx context.Context, uid types.UID) error {
 	return nil
 }
 
+// known is a zone to look at, an empty one where nothing is known.
+func (l *Ledger) known(uid types.UID) *zone {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if z := l.zones[uid]; z != nil {
+		return z
+	}
+	return &zone{}
+}
+
+// zone is a zone to work on.
 func (l *Ledger) zone(uid types.UID) *zone {
 	l.mu.Lock()
 	defer l.mu.Unlock()
