@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -85,8 +86,9 @@ func (f *front) serve(ctx context.Context, protocol, operations http.Handler) er
 	return nil
 }
 
-// operationsHandler serves metrics and probes. ready says why the program cannot do its work yet.
-func operationsHandler(metrics prometheus.Gatherer, ready func() error) http.Handler {
+// operationsHandler serves metrics, probes, and for people the list of zones. ready says why the program cannot do its
+// work yet.
+func operationsHandler(metrics prometheus.Gatherer, ready func() error, zones func(io.Writer) error) http.Handler {
 	r := chi.NewRouter()
 	r.Handle("/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -96,6 +98,10 @@ func operationsHandler(metrics prometheus.Gatherer, ready func() error) http.Han
 			return
 		}
 		_, _ = w.Write([]byte("ok\n"))
+	})
+	r.Get("/zones", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_ = zones(w) // who asked has hung up
 	})
 	return r
 }

@@ -96,7 +96,7 @@ func (w *webhook) run(ctx context.Context, f *config.File, content []byte) error
 	protocol := extdns.Handler(&w.current, extdns.Options{
 		User: f.Server.BasicAuth.Username, Password: secret, Observe: w.metrics.Request,
 	}, w.log)
-	err = front.serve(ctx, protocol, operationsHandler(w.registry, func() error { return w.ready(ctx) }))
+	err = front.serve(ctx, protocol, operationsHandler(w.registry, func() error { return w.ready(ctx) }, w.writeZones))
 	w.close()
 	return err
 }

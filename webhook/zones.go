@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -78,6 +79,15 @@ func (w *webhook) found(f *config.File) (func() (map[string][]zonesource.Zone, e
 		}
 		return zonesource.Assign(views, objects), nil
 	}, nil
+}
+
+// writeZones lists the zones of all views for people.
+func (w *webhook) writeZones(to io.Writer) error {
+	if p := w.current.Provider(); p != nil {
+		return p.WriteZones(to)
+	}
+	_, err := io.WriteString(to, "no configuration is in use yet\n")
+	return err
 }
 
 // useFirst is use for the first configuration: a service that has to say which zones it serves may come up

@@ -82,3 +82,20 @@ func TestTheFirstConfigurationIsNotPutOverANewerOne(t *testing.T) {
 		t.Errorf("in use is %v, want the newer one", w.file.Targets)
 	}
 }
+
+// DNSZones are read from the API server: a configuration that wants them without it is wrong, and says where.
+func TestZonesFromObjectsNeedTheCluster(t *testing.T) {
+	f, err := config.Decode("test.yaml", []byte("views:\n- {name: a, zones: [example.org], backend: {memory: {}}}\n- {name: b, zonesFrom: {}, backend: {etcd: {endpoints: ['http://127.0.0.1:1']}}}\nkubernetes: {enabled: false}\n"), kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWebhook(&invocation{}, f, slog.New(slog.DiscardHandler), new(slog.LevelVar))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.life = t.Context()
+	t.Cleanup(w.close)
+	if err := w.use(t.Context(), f, false); err == nil || !strings.Contains(err.Error(), "views[1].zonesFrom: want kubernetes.enabled") {
+		t.Errorf("used with error %v", err)
+	}
+}

@@ -30,7 +30,7 @@ type Options struct {
 // Server is where the webhook listens. A change needs a restart.
 type Server struct {
 	Listen        string    `yaml:"listen" default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Address of the webhook protocol. external-dns in the same pod finds it at the default."`
-	MetricsListen string    `yaml:"metricsListen" default:":8080" placeholder:"HOST:PORT" help:"Address of /metrics, /healthz and /readyz."`
+	MetricsListen string    `yaml:"metricsListen" default:":8080" placeholder:"HOST:PORT" help:"Address of /metrics, /healthz, /readyz and /zones."`
 	TLS           TLS       `yaml:"tls" embed:"" prefix:"tls-"`
 	BasicAuth     BasicAuth `yaml:"basicAuth" embed:"" prefix:"basic-auth-"`
 }

@@ -233,13 +233,17 @@ func (p *Provider) spareUnsettled(j *job, now time.Time, out *outcome) {
 // departed returns what says why a change in a place is not to be made after all: its zone was taken up and has gone
 // since. While it is not known which zones there are, the last that was known counts.
 func (p *Provider) departed() func(place) error {
+	none := func(place) error { return nil }
 	if p.config.Found == nil {
-		return func(place) error { return nil }
+		return none
 	}
 	zoning := p.zoning.Load()
-	found, unknown := p.config.Found()
+	found, err := p.config.Found()
+	if err != nil {
+		return none
+	}
 	return func(at place) error {
-		if m, has := zoning.of[at]; has && m.found == nil || unknown != nil {
+		if m, has := zoning.of[at]; has && m.found == nil {
 			return nil
 		}
 		still := slices.ContainsFunc(found[at.view.Name], func(z zonesource.Zone) bool {

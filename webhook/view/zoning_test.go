@@ -127,6 +127,18 @@ func TestZonesComeAndGoWithRecords(t *testing.T) {
 	if waiting, refused := r.counter(t, "spokedns_zones", "state", "waiting"), r.counter(t, "spokedns_zones", "state", "refused"); waiting != 1 || refused != 1 {
 		t.Errorf("%v wait and %v are refused, want 1 and 1", waiting, refused)
 	}
+	var page strings.Builder
+	if err := r.WriteZones(&page); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"public  static.test  published  configuration", "public  x.test       published  DNSZone dns/x.test",
+		"public  sub.x.test   waiting    DNSZone dns/sub.x.test  its DNSZone is being deleted", "public  y.test       refused    DNSZone dns/y.test      as it says",
+	} {
+		if !strings.Contains(page.String(), line) {
+			t.Errorf("the page is\n%s\nwant %s", page.String(), line)
+		}
+	}
 	r.records(t)
 	if got := strings.Count(r.log.String(), "zone waits"); got != 2 {
 		t.Errorf("told %d times, want once for each zone:\n%s", got, r.log)

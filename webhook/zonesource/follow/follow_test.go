@@ -52,7 +52,7 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(http.StatusNotFound, io.NopCloser(strings.NewReader("")))
 	case r.URL.Query().Get("watch") == "":
 		list, err := json.Marshal(v1alpha1.DNSZoneList{ListMeta: metav1.ListMeta{ResourceVersion: "7"}, Items: s.zones})
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(list)))}, err
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(list)))}, err
 	}
 	body, stream := io.Pipe()
 	cut := s.cut
