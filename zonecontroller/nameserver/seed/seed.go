@@ -124,14 +124,37 @@ func (s *Server) Offer(zone string, content []backend.RRset, key keyfile.Key) (*
 	return o, nil
 }
 
-// Fetched is closed when all of the zone was sent to somebody for the first time.
+// Fetched is closed when all of the zone was sent to somebody for the first time. Of several servers with one key it
+// does not say which one has it: that server itself does.
 func (o *Offer) Fetched() <-chan struct{} { return o.fetched }
+
+// told lets everybody know who offers the zone with the key that it was fetched: peers with one key cannot be told apart.
+func (s *Server) told(fetched *Offer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.offers {
+		if o.zone == fetched.zone && o.key == fetched.key {
+			o.once.Do(func() { close(o.fetched) })
+		}
+	}
+}
 
 // Release ends the offer. It may be called several times.
 func (o *Offer) Release() {
 	o.server.mu.Lock()
 	defer o.server.mu.Unlock()
 	o.server.offers = slices.DeleteFunc(o.server.offers, func(other *Offer) bool { return other == o })
+}
+
+// handedOut tells of a transfer all who offer the zone with that key.
+func (s *Server) handedOut(o *Offer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range append(slices.Clone(s.offers), o) {
+		if other.zone == o.zone && other.key == o.key {
+			other.once.Do(func() { close(other.fetched) })
+		}
+	}
 }
 
 // find returns the youngest offer of the zone whose key signed the message, and the signature.

@@ -112,6 +112,38 @@ func TestTransfer(t *testing.T) {
 	}
 }
 
+// Two servers with one key are filled at a time: each of those who wait hears of a transfer.
+func TestTwoOffersOfOneZone(t *testing.T) {
+	s := start(t)
+	older, younger := offer(t, s, content(1)), offer(t, s, content(2))
+	if _, _, err := transfer(s.Address(), secret); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]*seed.Offer{"older": older, "younger": younger} {
+		select {
+		case <-o.Fetched():
+		case <-time.After(30 * time.Second):
+			t.Errorf("the %s offer has not heard of the transfer", name)
+		}
+	}
+}
+
+// TestTwoOffers: two servers with one key are filled at once, and the older offer is fetched from the younger.
+func TestTwoOffers(t *testing.T) {
+	s := start(t)
+	older, younger := offer(t, s, content(1)), offer(t, s, content(1))
+	if _, _, err := transfer(s.Address(), secret); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []*seed.Offer{older, younger} {
+		select {
+		case <-o.Fetched():
+		case <-time.After(10 * time.Second):
+			t.Error("one of them is not told")
+		}
+	}
+}
+
 func TestSOA(t *testing.T) {
 	s := start(t)
 	offer(t, s, content(1))
