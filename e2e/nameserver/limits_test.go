@@ -119,6 +119,18 @@ func TestServersThatCannotMakeZones(t *testing.T) {
 			t.Errorf("another secret: %+v, %v", h, err)
 		}
 	})
+	t.Run("a zone that BIND serves empty by itself", func(t *testing.T) {
+		b := startBIND(t, stack.ForTest(t), stack.BINDConfig{Options: "empty-zones-enable yes; recursion yes;"})
+		s := open(b, func(*nameserver.Config) {})
+		const zone = "168.192.in-addr.arpa"
+		if state, err := s.State(ctx, zone); err != nil || state.Is != nameserver.Absent {
+			t.Errorf("%+v, %v; want absent", state, err)
+		}
+		_, err := s.Ensure(ctx, nameserver.ZoneConfig{Zone: zone}, content(zone, 1, 1))
+		if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), `disable-empty-zone "168.192.in-addr.arpa";`) {
+			t.Errorf("Ensure: %v; want *Unsupported with the remedy", err)
+		}
+	})
 	t.Run("new zones are not allowed", func(t *testing.T) {
 		b := startBIND(t, stack.ForTest(t), stack.BINDConfig{Options: "allow-new-zones no;"})
 		s := open(b, func(*nameserver.Config) {})

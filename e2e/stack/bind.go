@@ -17,7 +17,7 @@ type BINDConfig struct {
 	Name       string    // of the part, "bind" when empty
 	Keys       []TSIGKey // for updates and transfers; one hmac-sha256 key when empty
 	ControlKey TSIGKey   // of the control channel; the first of Keys when empty
-	Options    string    // further statements of the options block, "allow-new-zones no;" among them
+	Options    string    // further statements of the options block, which win over those there are
 	Statements string    // further statements of the file: zones of its own
 	Views      []string  // each with the Statements in it; none: no views
 }
@@ -85,13 +85,15 @@ func (b *BIND) Configure(cfg BINDConfig) error {
 	}
 	_, port, _ := net.SplitHostPort(b.Addr)
 	_, control, _ := net.SplitHostPort(b.Control)
-	if !strings.Contains(cfg.Options, "allow-new-zones") {
-		cfg.Options += " allow-new-zones yes;"
+	for _, unless := range []string{"allow-new-zones yes;", "empty-zones-enable no;", "recursion no;"} {
+		if word, _, _ := strings.Cut(unless, " "); !strings.Contains(cfg.Options, word) {
+			cfg.Options += " " + unless
+		}
 	}
 	fmt.Fprintf(&conf, `options {
 	directory %[1]q; pid-file "named.pid"; session-keyfile "session.key"; lock-file none;
 	listen-on port %[2]s { 127.0.0.1; }; listen-on-v6 { none; };
-	recursion no; dnssec-validation no; empty-zones-enable no; notify no;
+	dnssec-validation no; notify no;
 	tcp-clients 1000; transfers-out 100; transfers-in 100; transfers-per-ns 100; serial-query-rate 1000;
 	%[3]s
 };

@@ -116,11 +116,19 @@ func (b *bind) look(ctx context.Context, zone string) (found, error) {
 	if rndc.Is(err, rndc.NotFound) {
 		return found{}, nil
 	}
-	if err != nil {
+	if err != nil && !rndc.Is(err, rndc.Failure) {
 		return found{}, err
 	}
 	f := found{conf: conf}
-	soa, err := b.s.dns.SOA(ctx, zone)
+	soa, asked := b.s.dns.SOA(ctx, zone)
+	if err != nil {
+		if asked == nil && automatic(zone, soa) {
+			return f, &Unsupported{b.s.cfg.Name, zone, "the server serves this zone empty by itself (RFC 6303)",
+				fmt.Sprintf("set `disable-empty-zone \"%s\";` in the options of its configuration", zone)}
+		}
+		return f, err
+	}
+	err = asked
 	var not *rfc2136.NotServed
 	switch {
 	case err == nil:
@@ -138,7 +146,7 @@ func (b *bind) look(ctx context.Context, zone string) (found, error) {
 // lost asks the server to read a zone again that is not loaded: it says what is wrong with its file.
 func (b *bind) lost(ctx context.Context, zone string) (bool, error) {
 	_, err := b.rndc.ZoneStatus(ctx, b.zone(zone))
-	if !rndc.Is(err, "zone not loaded") {
+	if !rndc.Is(err, rndc.NotLoaded) {
 		return false, ignore(err, rndc.NotFound)
 	}
 	err = b.rndc.Reload(ctx, b.zone(zone))
@@ -177,7 +185,7 @@ func (b *bind) hint(zone string, err error) error {
 	if errors.As(err, &refused) && refused.Result == rndc.NotFound && (refused.Command == "addzone" || strings.Contains(refused.Text, "configure_zone")) {
 		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "see that the view, the dnssec-policy and the keys of DNSServer and DNSZone are in the server's configuration by these names"}
 	}
-	if rndc.Is(err, rndc.NotPermitted) || rndc.Is(err, "failure") {
+	if rndc.Is(err, rndc.NotPermitted) || rndc.Is(err, rndc.Failure) {
 		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "set `allow-new-zones yes;` in the options of the server's configuration, and let its user write to its directory"}
 	}
 	return err

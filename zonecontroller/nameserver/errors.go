@@ -90,7 +90,7 @@ func (s *Server) explain(ctx context.Context, err error) error {
 	)
 	switch {
 	case errors.As(err, &denied):
-		if id, probed := s.dns.Probe(ctx); probed == nil && id.Skew.Abs() >= tolerated {
+		if id, probed := s.probe(ctx); probed == nil && id.Skew.Abs() >= tolerated {
 			return &ClockSkew{s.cfg.Name, id.Skew}
 		}
 		return &Denied{s.cfg.Name, denied}

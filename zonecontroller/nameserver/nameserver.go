@@ -116,6 +116,7 @@ type Server struct {
 	cfg     Config
 	dns     *rfc2136.Zones
 	control controller
+	probe   func(ctx context.Context) (rfc2136.Identity, error)
 	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -132,7 +133,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, dns: dns, lookup: lookup}
+	s := &Server{cfg: cfg, dns: dns, probe: dns.Probe, lookup: lookup}
 	switch c := cfg.Control; {
 	case c.RNDC != nil:
 		client, err := rndc.New(rndc.Config{Addr: c.RNDC.Address, Key: c.RNDC.Key, Timeout: cfg.Timeout})
@@ -161,6 +162,8 @@ func (s *Server) State(ctx context.Context, zone string) (State, error) {
 	soa, err := s.dns.SOA(ctx, zone)
 	var not *rfc2136.NotServed
 	switch {
+	case err == nil && automatic(zone, soa):
+		return State{Is: Absent}, nil
 	case err == nil:
 		return State{Serving, soa}, nil
 	case errors.As(err, &not):
@@ -171,6 +174,10 @@ func (s *Server) State(ctx context.Context, zone string) (State, error) {
 	}
 	return State{}, err
 }
+
+// automatic reports whether a zone is one of those that BIND serves empty by itself (RFC 6303), to keep
+// questions for private addresses at home.
+func automatic(zone string, soa rfc2136.SOA) bool { return soa.Serial == 0 && soa.MName == zone }
 
 // Ensure makes the server have and serve the zone. It returns when it does; content is asked for only when
 // a primary has to be filled. Errors are *Unsupported, *Denied, *ClockSkew, *Unreachable, *Unfetched, or what
@@ -195,7 +202,7 @@ func (s *Server) Remove(ctx context.Context, zone string) error {
 
 // Probe asks the server who it is. An error means that it does not answer DNS.
 func (s *Server) Probe(ctx context.Context) (Health, error) {
-	id, err := s.dns.Probe(ctx)
+	id, err := s.probe(ctx)
 	if err != nil {
 		return Health{}, err
 	}

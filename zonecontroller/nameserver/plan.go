@@ -72,7 +72,7 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 		return discard
 	case role == v1alpha1.Primary:
 		switch {
-		case behind, f.lost:
+		case behind, f.lost && !f.serving:
 			return discard
 		case !f.serving:
 			return stuck

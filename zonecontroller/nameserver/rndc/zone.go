@@ -171,6 +171,8 @@ const (
 	Exists       = "already exists"
 	FileNotFound = "file not found"
 	NotPermitted = "permission denied"
+	NotLoaded    = "zone not loaded"
+	Failure      = "failure" // of showzone: new zones are not allowed, or the zone is not configured but automatic
 )
 
 // Status is what a server says of itself.
