@@ -2,8 +2,6 @@ package controller
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // a short name for a zone, no secret
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,272 +14,370 @@ import (
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
+	"github.com/spokedns/spokedns/zonecontroller/content"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver"
 )
 
-// catalogTTL is that of everything in a catalog zone; nobody but secondaries reads it.
-const catalogTTL = 5 * time.Minute
-
-// catalogs are the catalog zones (RFC 9432) by which secondaries learn what zones there are. Primaries carry them. Zones
-// come to them and go one by one, each by itself; what comes together goes into one message.
+// catalogs are the catalog zones (RFC 9432) by which secondaries learn what zones there are. To a secondary a catalog zone
+// is one, wherever it gets it from, and a zone that is not in it is to be dropped. So all primaries that carry it have all
+// members of it, and no primary has a serial that falls behind another's.
 type catalogs struct {
-	mu    sync.Mutex
-	pages map[pageID]*writing
-	queue map[pageID][]*entry
-}
-
-// pageID is a catalog zone on a primary.
-type pageID struct {
-	server types.NamespacedName
-	zone   string
-}
-
-type page struct {
-	id       pageID
-	server   Server
-	settings nameserver.ZoneConfig
-	members  func(context.Context) ([]string, error)
+	mu     sync.Mutex
+	queue  map[string][]*entry
+	shelfs map[string]*shelf
 }
 
 // entry is a zone that is to be in a catalog zone, or not to be.
 type entry struct {
 	member string
 	in     bool
+	on     []types.NamespacedName // primaries of the zone, also those that are about to let go of it
 	done   chan error
 }
 
+// shelf is a catalog zone, which one changes at a time.
+type shelf struct {
+	mu       sync.Mutex
+	seen     uint32                          // the highest serial that any primary had
+	settings map[types.NamespacedName]string // that primaries were last given
+}
+
 func newCatalogs() *catalogs {
-	return &catalogs{pages: map[pageID]*writing{}, queue: map[pageID][]*entry{}}
+	return &catalogs{queue: map[string][]*entry{}, shelfs: map[string]*shelf{}}
 }
 
-// member is the record that puts a zone into a catalog zone (RFC 9432 §4.1). Its label is made of the zone's name, so that
-// all primaries say the same and a second time says nothing new.
-func member(catalog, zone string) backend.RRset {
-	sum := sha1.Sum([]byte(zone)) //nolint:gosec // as above
-	return backend.RRset{
-		Key: backend.Key{Name: hex.EncodeToString(sum[:]) + ".zones." + catalog, Type: "PTR"}, TTL: catalogTTL, Values: []string{zone},
+// catalogOf is the catalog zone that a server follows; "" when it follows none.
+func catalogOf(s *v1alpha1.DNSServer) string {
+	if s == nil || s.Spec.Role != v1alpha1.Secondary || s.Spec.Control == nil || s.Spec.Control.Catalog == nil {
+		return ""
 	}
+	name, err := backend.Name(s.Spec.Control.Catalog.Zone)
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
-// blank is a catalog zone without members (RFC 9432 §4).
-func blank(catalog string, serial uint32) []backend.RRset {
-	set := func(name, typ, value string) backend.RRset {
-		return backend.RRset{Key: backend.Key{Name: name, Type: typ}, TTL: catalogTTL, Values: []string{value}}
-	}
-	return []backend.RRset{
-		set(catalog, "SOA", fmt.Sprintf("invalid. invalid. %d 3600 600 2147483646 0", max(serial, 1))),
-		set(catalog, "NS", "invalid"),
-		set("version."+catalog, "TXT", "2"),
-	}
-}
-
-// catalogsOf are the catalog zones that secondaries follow.
-func catalogsOf(secondaries []*stop) []string {
+// catalogsOf are the catalog zones that servers follow.
+func catalogsOf(stops []*stop) []string {
 	var names []string
-	for _, s := range secondaries {
-		if s.object == nil || s.object.Spec.Control == nil || s.object.Spec.Control.Catalog == nil {
-			continue
-		}
-		if name, err := backend.Name(s.object.Spec.Control.Catalog.Zone); err == nil && !slices.Contains(names, name) {
+	for _, s := range stops {
+		if name := catalogOf(s.object); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// enterCatalogs puts the zone into the catalog zones of its secondaries, on all its primaries.
+// enterCatalogs puts the zone into the catalog zones of its secondaries, once a primary serves it. What it is known to be in
+// is written again only when a primary was filled, which lost its catalog zones, too.
 func (t *tour) enterCatalogs(ctx context.Context) {
-	names := catalogsOf(t.secondaries)
-	if len(names) == 0 {
+	served := slices.ContainsFunc(t.primaries, func(s *stop) bool { return s.err == nil && s.read })
+	filled := slices.ContainsFunc(t.primaries, func(s *stop) bool { return s.filled })
+	for _, name := range catalogsOf(t.secondaries) {
+		if !served || t.k.catalogs[name] && !filled {
+			continue
+		}
+		if err := t.c.catalogs.put(ctx, t, name, true); err != nil {
+			t.complain(ReasonServersFailing, fmt.Sprintf("catalog zone %s: %v", name, err))
+			continue
+		}
+		t.k.catalogs[name] = true
+	}
+}
+
+// leaveCatalogs takes the zone out of the catalog zones that its secondaries do not follow any more, and those from
+// primaries that carry none of their members.
+func (t *tour) leaveCatalogs(ctx context.Context, leaving []*stop) {
+	stays := catalogsOf(t.secondaries)
+	for _, s := range leaving {
+		name := catalogOf(s.object)
+		switch {
+		case name == "" || s.err != nil:
+		case slices.Contains(stays, name):
+			s.stuck = fmt.Sprintf("it follows catalog zone %s, as a server does that keeps the zone", name)
+		default:
+			if err := t.c.catalogs.put(ctx, t, name, false); err != nil {
+				s.err = fmt.Errorf("catalog zone %s: %w", name, err)
+			}
+			delete(t.k.catalogs, name)
+		}
+	}
+	zones, err := t.c.allZones(ctx)
+	if err != nil {
 		return
 	}
-	t.each(t.primaries, func(s *stop) {
-		if s.err != nil || !s.read {
-			return
-		}
-		for _, name := range names {
-			if s.catalogs[name] && !s.filled {
-				continue
-			}
-			err := t.c.catalogs.put(ctx, t.page(ctx, s, name), &entry{member: t.k.name, in: true, done: make(chan error, 1)}, t.c.opts.Call)
-			if err != nil {
-				s.warning = fmt.Errorf("catalog zone %s: %w", name, err)
-				continue
-			}
-			if s.catalogs == nil {
-				s.catalogs = map[string]bool{}
-			}
-			s.catalogs[name] = true
-		}
-	})
-}
-
-// leaveCatalogs takes the zone out of the catalog zones that none of its servers follows any more: on all primaries it has
-// or had.
-func (t *tour) leaveCatalogs(ctx context.Context, leaving []*stop) {
-	secondaries := slices.DeleteFunc(slices.Clone(leaving), func(s *stop) bool { return s.role != v1alpha1.Secondary })
-	primaries := slices.DeleteFunc(slices.Clone(leaving), func(s *stop) bool { return s.role != v1alpha1.Primary })
-	stays := catalogsOf(t.secondaries)
-	out := func(s *stop, name string) {
-		if s.err != nil {
-			return
-		}
-		err := t.c.catalogs.put(ctx, t.page(ctx, s, name), &entry{member: t.k.name, done: make(chan error, 1)}, t.c.opts.Call)
-		if err != nil {
-			s.err = fmt.Errorf("catalog zone %s: %w", name, err)
-			return
-		}
-		delete(s.catalogs, name)
-	}
-	t.each(primaries, func(s *stop) {
-		for _, name := range slices.Concat(stays, catalogsOf(secondaries)) {
-			out(s, name)
-		}
-	})
-	for _, name := range catalogsOf(secondaries) {
-		if !slices.Contains(stays, name) {
-			t.each(t.primaries, func(s *stop) { out(s, name) })
-		}
-	}
-}
-
-// page is a catalog zone on a primary, and all that is needed to make it there.
-func (t *tour) page(ctx context.Context, s *stop, catalog string) page {
-	settings := nameserver.ZoneConfig{Zone: catalog}
 	for i := range t.servers {
-		o := &t.servers[i]
-		if o.DeletionTimestamp == nil && follows(o, catalog) {
-			admit(&settings, t.c.pool.get(ctx, o))
+		name := catalogOf(&t.servers[i])
+		if name == "" {
+			continue
+		}
+		_, carriers := membership(name, zones, t.servers)
+		for _, s := range leaving {
+			// The last that carries it goes on: nobody else would say that it is empty.
+			if s.role == v1alpha1.Primary && s.err == nil && len(carriers) > 0 && !carriers[s.server] {
+				s.err = t.c.catalogs.drop(ctx, name, s, t.c.opts.Call)
+			}
 		}
 	}
-	return page{
-		id: pageID{s.server, catalog}, server: s.link.server, settings: settings,
-		members: func(ctx context.Context) ([]string, error) { return t.c.members(ctx, s.server, catalog, t.servers) },
-	}
 }
 
-func follows(s *v1alpha1.DNSServer, catalog string) bool {
-	if s.Spec.Role != v1alpha1.Secondary || s.Spec.Control == nil || s.Spec.Control.Catalog == nil {
-		return false
-	}
-	name, err := backend.Name(s.Spec.Control.Catalog.Zone)
-	return err == nil && name == catalog
-}
-
-// members are all zones that belong into a catalog zone on a primary. One that is made anew has them all at once: what it
-// lacked, secondaries would drop.
-func (c *Controller) members(ctx context.Context, primary types.NamespacedName, catalog string, servers []v1alpha1.DNSServer) ([]string, error) {
+func (c *Controller) allZones(ctx context.Context) ([]v1alpha1.DNSZone, error) {
 	var list v1alpha1.DNSZoneList
 	if err := c.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list DNSZones: %w", err)
 	}
-	var names []string
-	for i := range list.Items {
-		z := &list.Items[i]
-		chosen, err := choose(z, servers)
-		if err != nil || z.DeletionTimestamp != nil || !chosen.has(primary) {
-			continue
-		}
-		if slices.ContainsFunc(chosen.servers, func(s *v1alpha1.DNSServer) bool { return follows(s, catalog) }) {
-			names = append(names, z.Spec.ZoneName)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return list.Items, nil
 }
 
-// put has an entry written. Whoever comes first writes for all that wait.
-func (c *catalogs) put(ctx context.Context, p page, e *entry, limit time.Duration) error {
-	c.mu.Lock()
-	if c.pages[p.id] == nil {
-		c.pages[p.id] = &writing{}
+// membership is which zones may be in a catalog zone, and which primaries carry it: those of its members.
+func membership(catalog string, zones []v1alpha1.DNSZone, servers []v1alpha1.DNSServer) (members map[string]bool, carriers map[types.NamespacedName]bool) {
+	members, carriers = map[string]bool{}, map[types.NamespacedName]bool{}
+	for i := range zones {
+		chosen, err := choose(&zones[i], servers)
+		if err != nil || zones[i].DeletionTimestamp != nil || !slices.ContainsFunc(chosen.servers, func(s *v1alpha1.DNSServer) bool { return catalogOf(s) == catalog }) {
+			continue
+		}
+		members[zones[i].Spec.ZoneName] = true
+		for _, s := range chosen.servers {
+			if s.Spec.Role == v1alpha1.Primary {
+				carriers[keyOf(s)] = true
+			}
+		}
 	}
-	turn := c.pages[p.id]
-	c.queue[p.id] = append(c.queue[p.id], e)
+	return members, carriers
+}
+
+// put has the tour's zone entered or taken out. Whoever comes first writes for all that wait.
+func (c *catalogs) put(ctx context.Context, t *tour, catalog string, in bool) error {
+	e := &entry{member: t.k.name, in: in, done: make(chan error, 1)}
+	for name, p := range t.k.places {
+		if p.role == v1alpha1.Primary {
+			e.on = append(e.on, name)
+		}
+	}
+	c.mu.Lock()
+	c.queue[catalog] = append(c.queue[catalog], e)
+	s := c.shelfOf(catalog)
 	c.mu.Unlock()
 
-	turn.mu.Lock()
+	s.mu.Lock()
 	c.mu.Lock()
-	batch := c.queue[p.id]
-	c.queue[p.id] = nil
+	batch := c.queue[catalog]
+	delete(c.queue, catalog)
 	c.mu.Unlock()
 	if len(batch) > 0 {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-		err := turn.write(ctx, p, batch)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.c.opts.Call)
+		err := s.write(ctx, t, catalog, batch)
 		cancel()
 		for _, b := range batch {
 			b.done <- err
 		}
 	}
-	turn.mu.Unlock()
+	s.mu.Unlock()
 	return <-e.done
 }
 
-// writing is the one who writes a page at a time, and what it knows.
-type writing struct {
-	mu       sync.Mutex
-	settings string // that the primary was last given
+// shelfOf is one catalog zone; the caller holds the lock.
+func (c *catalogs) shelfOf(catalog string) *shelf {
+	s := c.shelfs[catalog]
+	if s == nil {
+		s = &shelf{settings: map[types.NamespacedName]string{}}
+		c.shelfs[catalog] = s
+	}
+	return s
 }
 
-// write makes the catalog zone, if it is not there or its settings are others, and changes its members.
-func (w *writing) write(ctx context.Context, p page, batch []*entry) error {
-	catalog := p.id.zone
-	live, _, err := p.server.DNS.Transfer(ctx, catalog)
-	gone := (*rfc2136.NotServed)(nil)
-	missing := errors.As(err, &gone)
-	if missing && !slices.ContainsFunc(batch, func(e *entry) bool { return e.in }) {
-		return nil
+// drop takes a catalog zone from a primary that carries none of its members.
+func (c *catalogs) drop(ctx context.Context, catalog string, p *stop, limit time.Duration) error {
+	c.mu.Lock()
+	s := c.shelfOf(catalog)
+	c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	delete(s.settings, p.server)
+	if err := p.link.server.Remove(ctx, catalog); err != nil {
+		return fmt.Errorf("catalog zone %s: %w", catalog, err)
 	}
-	if digest := settingsDigest(p.settings); missing || err == nil && w.settings != digest {
-		_, err = p.server.Ensure(ctx, p.settings, func(ctx context.Context) ([]backend.RRset, error) {
-			// Time makes a serial that comes after any the zone had before it was lost: members come one by one.
-			sets := blank(catalog, uint32(time.Now().Unix())) //nolint:gosec // serials wrap
-			members, err := p.members(ctx)
-			for _, name := range members {
-				sets = append(sets, member(catalog, name))
-			}
-			return sets, err
-		})
-		if unsupported := (*nameserver.Unsupported)(nil); errors.As(err, &unsupported) && !missing {
-			err = nil // it was made elsewhere, and stays as it is
-		}
-		if err == nil {
-			w.settings = digest
-			live, _, err = p.server.DNS.Transfer(ctx, catalog)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if changes := pageChanges(catalog, batch, live); len(changes) > 0 {
-		return p.server.DNS.Apply(ctx, catalog, changes)
-	}
+	p.link.server.DNS.Forget(catalog)
 	return nil
 }
 
-// pageChanges are what entries change in a catalog zone. Of two about one zone the later counts.
-func pageChanges(catalog string, batch []*entry, live []backend.RRset) []backend.Change {
-	has := map[backend.Key]*backend.RRset{}
-	for i := range live {
-		has[live[i].Key] = &live[i]
+// carrier is a primary with its catalog zone.
+type carrier struct {
+	name types.NamespacedName
+	link *link
+	live []backend.RRset // nil: it does not have it
+	soa  rfc2136.SOA
+}
+
+// write brings a catalog zone to all primaries that carry it, with what a batch changes.
+func (s *shelf) write(ctx context.Context, t *tour, catalog string, batch []*entry) error {
+	zones, err := t.c.allZones(ctx)
+	if err != nil {
+		return err
 	}
-	wish := map[backend.Key]backend.Change{}
+	may, names := membership(catalog, zones, t.servers)
 	for _, e := range batch {
-		set := member(catalog, e.member)
-		old := has[set.Key]
-		switch {
-		case e.in && (old == nil || !old.Same(&set)):
-			wish[set.Key] = backend.Change{Old: old, New: &set}
-		case !e.in && old != nil:
-			wish[set.Key] = backend.Change{Old: old}
-		default:
-			delete(wish, set.Key)
+		for _, name := range e.on {
+			names[name] = true
 		}
 	}
-	changes := make([]backend.Change, 0, len(wish))
-	for _, c := range wish {
-		changes = append(changes, c)
+	var errs []error
+	var carriers []*carrier
+	for i := range t.servers {
+		o := &t.servers[i]
+		if !names[keyOf(o)] {
+			continue
+		}
+		c := &carrier{name: keyOf(o), link: t.c.pool.get(ctx, o)}
+		if err := c.link.reached(); err != nil {
+			continue // it is brought up to date when it is back
+		}
+		c.live, c.soa, err = transfer(ctx, c.link.server.DNS, catalog)
+		if err != nil && classify(err) != notServed {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+			continue
+		}
+		s.seen = higher(s.seen, c.soa.Serial)
+		carriers = append(carriers, c)
+	}
+	members := s.members(catalog, may, carriers, batch)
+	// Time makes a serial that comes after any the zone had before all primaries lost it.
+	floor := higher(s.seen+1, uint32(time.Now().Unix())) //nolint:gosec // serials wrap
+	settings := t.catalogSettings(ctx, catalog)
+	for _, c := range carriers {
+		if err := s.bring(ctx, c, settings, members, floor); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+			continue
+		}
+		s.seen = higher(s.seen, c.soa.Serial)
+	}
+	for _, c := range carriers { // none falls behind
+		if c.live == nil || !rfc2136.Newer(s.seen, c.soa.Serial) {
+			continue
+		}
+		if err := level(ctx, c, catalog, s.seen); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// members are what the catalog zone is to have: what any primary has of it and may stay, and what the batch says. When no
+// primary has it, it is all that may be in it: what it lacked, secondaries would drop.
+func (s *shelf) members(catalog string, may map[string]bool, carriers []*carrier, batch []*entry) map[string]bool {
+	members, found := map[string]bool{}, false
+	for _, c := range carriers {
+		found = found || c.live != nil
+		for i := range c.live {
+			if zone, ours := memberOf(catalog, &c.live[i]); ours && may[zone] {
+				members[zone] = true
+			}
+		}
+	}
+	if !found {
+		for zone := range may {
+			members[zone] = true
+		}
+	}
+	for _, e := range batch { // the later one counts
+		if e.in {
+			members[e.member] = true
+		} else {
+			delete(members, e.member)
+		}
+	}
+	return members
+}
+
+// memberOf is the zone that one of our entries is about.
+func memberOf(catalog string, set *backend.RRset) (zone string, ours bool) {
+	if set.Type != "PTR" || len(set.Values) != 1 {
+		return "", false
+	}
+	own := nameserver.CatalogMember(catalog, set.Values[0])
+	return set.Values[0], own.Key == set.Key
+}
+
+// bring makes one primary carry the members.
+func (s *shelf) bring(ctx context.Context, c *carrier, settings nameserver.ZoneConfig, members map[string]bool, floor uint32) error {
+	catalog := settings.Zone
+	if digest := settingsDigest(settings); c.live == nil || s.settings[c.name] != digest {
+		_, err := c.link.server.Ensure(ctx, settings, func(context.Context) ([]backend.RRset, error) {
+			sets := nameserver.CatalogZone(catalog, floor)
+			for zone := range members {
+				sets = append(sets, nameserver.CatalogMember(catalog, zone))
+			}
+			return sets, nil
+		})
+		if unsupported := (*nameserver.Unsupported)(nil); err != nil && (c.live == nil || !errors.As(err, &unsupported)) {
+			return err
+		}
+		s.settings[c.name] = digest
+		if c.live, c.soa, err = transfer(ctx, c.link.server.DNS, catalog); err != nil {
+			return err
+		}
+	}
+	changes := memberChanges(catalog, c.live, members)
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := c.link.server.DNS.Apply(ctx, catalog, changes); err != nil {
+		return err
+	}
+	var err error
+	c.soa, err = c.link.server.DNS.SOA(ctx, catalog)
+	return err
+}
+
+// memberChanges are what makes a catalog zone have the members. Entries that somebody else made stay.
+func memberChanges(catalog string, live []backend.RRset, members map[string]bool) []backend.Change {
+	var changes []backend.Change
+	has := map[backend.Key]bool{}
+	for i := range live {
+		has[live[i].Key] = true
+		if zone, ours := memberOf(catalog, &live[i]); ours && !members[zone] {
+			changes = append(changes, backend.Change{Old: &live[i]})
+		}
+	}
+	for zone := range members {
+		if set := nameserver.CatalogMember(catalog, zone); !has[set.Key] {
+			changes = append(changes, backend.Change{New: &set})
+		}
 	}
 	slices.SortFunc(changes, func(a, b backend.Change) int { return compareKeys(a.Key(), b.Key()) })
 	return changes
+}
+
+// level raises the serial of a primary.
+func level(ctx context.Context, c *carrier, catalog string, serial uint32) error {
+	live, _, err := c.link.server.DNS.Transfer(ctx, catalog)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(live, func(r backend.RRset) bool { return r.Type == "SOA" })
+	if i < 0 {
+		return nil
+	}
+	value, err := content.SOA(live[i].Values[0], live[i].Values[0], serial)
+	if err != nil || value == live[i].Values[0] {
+		return err
+	}
+	next := live[i]
+	next.Values = []string{value}
+	return c.link.server.DNS.Apply(ctx, catalog, []backend.Change{{Old: &live[i], New: &next}})
+}
+
+// catalogSettings are those of a catalog zone: all that follow it may transfer it, and are told of changes.
+func (t *tour) catalogSettings(ctx context.Context, catalog string) nameserver.ZoneConfig {
+	settings := nameserver.ZoneConfig{Zone: catalog}
+	for i := range t.servers {
+		if o := &t.servers[i]; o.DeletionTimestamp == nil && catalogOf(o) == catalog {
+			admit(&settings, t.c.pool.get(ctx, o))
+		}
+	}
+	return settings
 }

@@ -98,6 +98,7 @@ type Controller struct {
 	pool     *pool
 	memory   *memory
 	catalogs *catalogs
+	fills    sync.Map // name of a zone → *sync.Mutex
 	statuses *statuses
 	news     chan event.TypedGenericEvent[types.NamespacedName] // zones to be looked at
 }

@@ -24,14 +24,15 @@ type zone struct {
 	seen   uint32 // the highest serial that any server had; 0: none yet
 	places map[types.NamespacedName]*place
 	// wished are digests of the RRsets that were wished last; nil before the first time.
-	wished map[backend.Key]uint64
-	told   map[types.UID]told // what its records were told
-	status v1alpha1.DNSZoneStatus
-	chases int  // how often its primaries were made to overtake a secondary
-	tries  int  // reconciliations in a row after which not all was well
-	stale  bool // the ledger may hold what is not wished any more
-	ds     []string
-	dsAt   time.Time
+	wished   map[backend.Key]uint64
+	told     map[types.UID]told // what its records were told
+	status   v1alpha1.DNSZoneStatus
+	chases   int             // how often its primaries were made to overtake a secondary
+	tries    int             // reconciliations in a row after which not all was well
+	stale    bool            // the ledger may hold what is not wished any more
+	catalogs map[string]bool // in which it is known to be
+	ds       []string
+	dsAt     time.Time
 }
 
 // place is a zone on one server.
@@ -46,8 +47,7 @@ type place struct {
 	// settings are a digest of those the server was last given by this process.
 	settings string
 	// pending are RRsets of records that the server has yet to be seen to answer.
-	pending  map[backend.Key]struct{}
-	catalogs map[string]bool // in which it is known to be
+	pending map[backend.Key]struct{}
 	// bare: it was filled while no server with others' RRsets could be read.
 	bare bool
 	// lost: it served the zone, and does not any more.
@@ -68,8 +68,8 @@ const (
 // recall is what an object's status tells a new process.
 func recall(z *v1alpha1.DNSZone) *zone {
 	k := &zone{
-		stale: true,
-		uid:   z.UID, key: keyOf(z), name: z.Spec.ZoneName, seen: uint32(z.Status.Serial), //nolint:gosec // a serial has 32 bits
+		stale: true, catalogs: map[string]bool{},
+		uid: z.UID, key: keyOf(z), name: z.Spec.ZoneName, seen: uint32(z.Status.Serial), //nolint:gosec // a serial has 32 bits
 		places: map[types.NamespacedName]*place{}, told: map[types.UID]told{}, status: *z.Status.DeepCopy(), ds: z.Status.DSRecords,
 	}
 	for _, s := range z.Status.Servers {

@@ -150,7 +150,7 @@ func (t *tour) apply(ctx context.Context, s *stop, changes []backend.Change) {
 	err := s.link.server.DNS.Apply(ctx, t.k.name, changes)
 	for _, e := range backend.Errors(err) {
 		if e.Key == (backend.Key{}) {
-			t.fail(s, e)
+			s.err = e
 			return
 		}
 		s.failed[e.Key] = e

@@ -143,6 +143,7 @@ type stop struct {
 	failed  map[backend.Key]error
 	changes []backend.Change
 	silent  error             // an RRset of which the server answers something else
+	stuck   string            // why it keeps the zone though it was to let go
 	heir    *v1alpha1.DNSZone // that has the zone on a server that lets go of ours
 	warning error             // it serves the zone, but cannot be given today's settings
 }

@@ -69,7 +69,7 @@ func (t *tour) release(ctx context.Context) {
 	leaves := slices.DeleteFunc(slices.Clone(leaving), func(s *stop) bool { return s.heir != nil })
 	t.leaveCatalogs(ctx, leaves)
 	away := func(s *stop) {
-		if s.heir != nil {
+		if s.heir != nil || s.stuck != "" {
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, t.c.opts.Call)
@@ -130,8 +130,8 @@ func (t *tour) heir(ctx context.Context, server types.NamespacedName) *v1alpha1.
 func (t *tour) drain(ctx context.Context, s *stop) error {
 	ctx, cancel := context.WithTimeout(ctx, t.c.opts.Call)
 	defer cancel()
-	live, _, err := s.link.server.DNS.Transfer(ctx, t.k.name)
-	if gone := (*rfc2136.NotServed)(nil); errors.As(err, &gone) {
+	live, _, err := transfer(ctx, s.link.server.DNS, t.k.name)
+	if classify(err) == notServed {
 		return nil
 	}
 	if err != nil {
@@ -154,6 +154,11 @@ func (t *tour) drain(ctx context.Context, s *stop) error {
 
 // left says what became of a server that was to let go. One that does not for too long is given up.
 func (t *tour) left(s *stop) {
+	if s.err == nil && s.stuck != "" {
+		t.c.opts.Events.zone(t.z, EventOrphaned, "%s keeps the zone: %s; want a catalog zone of its own for it", s.server, s.stuck)
+		delete(t.k.places, s.server)
+		return
+	}
 	if s.err == nil {
 		s.link.server.DNS.Forget(t.k.name)
 		t.c.opts.Events.zone(t.z, EventLeft, "the zone has left %s", s.server)

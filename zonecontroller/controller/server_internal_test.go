@@ -150,7 +150,7 @@ func (s *fakeServer) sync(zone string) {
 		for _, p := range follows {
 			p.mu.Lock()
 			if c := p.zones[catalog]; c != nil {
-				_, in := c.sets[member(catalog, zone).Key]
+				_, in := c.sets[nameserver.CatalogMember(catalog, zone).Key]
 				listed = listed || in
 			}
 			p.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
@@ -53,12 +54,12 @@ func (t *tour) overtake() {
 func (t *tour) read(ctx context.Context, s *stop) {
 	ctx, cancel := context.WithTimeout(ctx, t.c.opts.Call)
 	defer cancel()
-	live, soa, err := s.link.server.DNS.Transfer(ctx, t.k.name)
-	if gone := (*rfc2136.NotServed)(nil); errors.As(err, &gone) {
-		s.fill, s.answer = true, notServed
+	live, soa, err := transfer(ctx, s.link.server.DNS, t.k.name)
+	switch is := classify(err); {
+	case is == notServed:
+		s.fill, s.answer = true, is
 		return
-	}
-	if err != nil {
+	case err != nil:
 		t.fail(s, err)
 		return
 	}
@@ -88,6 +89,27 @@ func (t *tour) noteLoss(s *stop) {
 	t.c.statuses.set(zoneKind, t.k.key, t.k.uid, t.k.status.DeepCopy())
 }
 
+// transfer reads a zone. A server that does not have it gives many reasons for not handing it out, so it is asked for its
+// authority then.
+func transfer(ctx context.Context, server DNS, zone string) ([]backend.RRset, rfc2136.SOA, error) {
+	live, soa, err := server.Transfer(ctx, zone)
+	if err == nil {
+		return live, soa, nil
+	}
+	gone := (*rfc2136.NotServed)(nil)
+	if _, asked := server.SOA(ctx, zone); errors.As(asked, &gone) {
+		return nil, soa, asked
+	} else if asked == nil && classify(err) == unreachable {
+		err = &failure{err}
+	}
+	return nil, soa, err
+}
+
+// failure is an error of a server that answers other questions.
+type failure struct{ error }
+
+func (f *failure) Unwrap() error { return f.error }
+
 // fail notes why a server is not as it should be. One that cannot be reached is left alone until it is again.
 func (t *tour) fail(s *stop, err error) {
 	if s.err == nil {
@@ -100,13 +122,17 @@ func (t *tour) fail(s *stop, err error) {
 
 // classify says what an error of a server's DNS means for its zones.
 func classify(err error) answer {
-	gone, refused := (*rfc2136.NotServed)(nil), (*nameserver.Denied)(nil)
+	var (
+		gone    *rfc2136.NotServed
+		refused *nameserver.Denied
+		other   *failure
+	)
 	switch {
 	case err == nil:
 		return served
 	case errors.As(err, &gone):
 		return notServed
-	case errors.As(err, &refused) || backend.KindOf(err) == backend.Denied:
+	case errors.As(err, &refused), errors.As(err, &other), backend.KindOf(err) != backend.Temporary:
 		return denied
 	}
 	return unreachable
@@ -128,6 +154,7 @@ func (t *tour) refill(ctx context.Context) error {
 	if len(empty) == 0 {
 		return nil
 	}
+	defer t.c.filling(t.k.name)()
 	t.conflicts()
 	if err := t.write(ctx); err != nil {
 		return err
@@ -174,6 +201,14 @@ func (t *tour) refill(ctx context.Context) error {
 		t.k.seen = higher(t.k.seen, s.serial)
 	}
 	return nil
+}
+
+// filling has zones of one name filled one after the other: a server that fetches its content tells its key and the name,
+// and two DNSZones of one name hold different things.
+func (c *Controller) filling(zone string) (done func()) {
+	lock, _ := c.fills.LoadOrStore(zone, &sync.Mutex{})
+	lock.(*sync.Mutex).Lock()        //nolint:errcheck,forcetypeassert // nothing else is stored there
+	return lock.(*sync.Mutex).Unlock //nolint:errcheck,forcetypeassert // as above
 }
 
 // ensure has a server hold the zone with today's settings; sets are its content, should it have none. It does nothing when
@@ -232,7 +267,7 @@ func (t *tour) othersContent(ctx context.Context) map[backend.Key]*backend.RRset
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, t.c.opts.Call)
-		live, soa, err := s.link.server.DNS.Transfer(ctx, t.k.name)
+		live, soa, err := transfer(ctx, s.link.server.DNS, t.k.name)
 		cancel()
 		if err == nil && !rfc2136.Newer(s.serial, soa.Serial) {
 			t.k.seen = higher(t.k.seen, soa.Serial)
