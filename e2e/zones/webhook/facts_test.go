@@ -13,6 +13,7 @@ import (
 // While it is not known which zones there are, nothing changes, external-dns lives on, and what is missing is said.
 // Zones of the configuration wait, too: external-dns knows all records or none.
 func TestUnknownZonesAreNoEmptyZones(t *testing.T) {
+	t.Parallel()
 	p := newParts(t, []string{"fixed.test", "one.test"})
 	p.byHand("one.test", "a.one.test. 60 A 192.0.2.2",
 		`_owner-a.a.one.test. 60 TXT "heritage=external-dns,external-dns/owner=e2e,external-dns/resource=crd/default/gone"`)

@@ -24,6 +24,7 @@ const soon = 2 * time.Minute
 type parts struct {
 	*testing.T
 	stack   *stack.Stack
+	version string // of external-dns; empty is the default
 	api     *stack.APIServer
 	bind    *stack.Named
 	webhook *stack.Webhook
@@ -75,7 +76,7 @@ func (p *parts) start(views string, unready bool, rights ...rbacv1.PolicyRule) {
 	reader, err := p.api.ExternalDNSIdentity(p.Context())
 	p.must(err)
 	p.dns, err = p.stack.ExternalDNS(p.Context(), stack.ExternalDNSConfig{
-		Kubeconfig: reader, WebhookURL: p.webhook.API, Sources: []string{"crd"},
+		Version: p.version, Kubeconfig: reader, WebhookURL: p.webhook.API, Sources: []string{"crd"},
 		ExtraArgs: []string{"--managed-record-types=A", "--managed-record-types=AAAA", "--managed-record-types=CNAME", "--managed-record-types=TXT"},
 	})
 	p.must(err)

@@ -5,6 +5,15 @@ import "testing"
 // Records of DNSRecord objects and of external-dns live in one zone: external-dns neither overwrites nor deletes what
 // has no ownership record of its own, whatever type it is asked for at the same name.
 func TestRecordsOfBothWorlds(t *testing.T) {
+	for _, version := range []string{"v0.20", "v0.21"} {
+		t.Run("external-dns "+version, func(t *testing.T) {
+			t.Parallel()
+			bothWorlds(t, version)
+		})
+	}
+}
+
+func bothWorlds(t *testing.T, version string) {
 	p := newParts(t, []string{"one.test"}, zoneDefinition())
 	p.byHand("one.test",
 		"mail.one.test. 300 A 192.0.2.25",
@@ -17,6 +26,7 @@ func TestRecordsOfBothWorlds(t *testing.T) {
 		"www.one.test. 300 CAA 0 issue \"ca.invalid\"",
 		"www.one.test. 300 SSHFP 4 2 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	)
+	p.version = version
 	intact := func() {
 		t.Helper()
 		p.holds("mail.one.test", "A", "192.0.2.25")

@@ -8,6 +8,7 @@ import (
 // A DNSZone makes names publishable, and stops doing so, while the webhook and external-dns run on. What stands in a
 // zone that has left stays, and no other zone changes.
 func TestZonesComeAndGo(t *testing.T) {
+	t.Parallel()
 	p := newParts(t, []string{"fixed.test", "one.test", "two.test", "deep.two.test"}, zoneDefinition())
 	p.start(p.view("public", "zones: [fixed.test]\nzonesFrom: {selector: {matchLabels: {publish: public}}}"), false, mayReadZones())
 	p.apply(
@@ -72,6 +73,7 @@ func TestZonesComeAndGo(t *testing.T) {
 
 // Two views that write to the same server never have overlapping zones: the older object's view has it.
 func TestTwoViewsDoNotShareAZone(t *testing.T) {
+	t.Parallel()
 	p := newParts(t, []string{"fixed.test", "one.test", "deep.fixed.test"}, zoneDefinition())
 	p.start(p.view("public", "zones: [fixed.test]")+
 		p.view("internal", "zonesFrom: {selector: {matchExpressions: [{key: publish, operator: Exists}]}, namespaces: [default]}")+
