@@ -196,8 +196,8 @@ func (d *desk) installOutcome(b *book, id string, h hopes, holder *book) Outcome
 	case rec.ExternalDNS != nil && !at(rec.ExternalDNS, h.wish), s == nil || !s.present || s.Config == nil:
 		return Blocked
 	}
-	if rec.ExternalDNS == nil && !b.planning() {
-		b.set(rec, v1alpha1.ExternalDNSInstalled, metav1.ConditionFalse, waitsForTurn, "waits for its turn")
+	if !b.planning() {
+		b.set(rec, v1alpha1.ExternalDNSInstalled, metav1.ConditionFalse, waitsForTurn, "it waits for its turn; what is there stays until then")
 	}
 	return Waiting
 }

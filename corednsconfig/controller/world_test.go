@@ -33,12 +33,15 @@ type world struct {
 	api      client.WithWatch
 	funcs    interceptor.Funcs
 	stop     func() // the process
+	works    *controller.Controller
 	recorder *recorder
+	helm     *helm // what installs; nil: nobody
 
 	mu       sync.Mutex
 	clusters map[string]*spoke
 	failed   map[v1alpha1.Source]error
-	log      []string // "apply kubeconfig/dns/a", "annotate openmcp/x/y openmcp.cluster"
+	rights   map[string]string // asked for at the last listing, besides those for forwards
+	log      []string          // "apply kubeconfig/dns/a", "annotate openmcp/x/y openmcp.cluster"
 }
 
 // spoke is one cluster.
@@ -105,11 +108,16 @@ func (w *world) restart() {
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(cancel)
+	var installer controller.Installer
+	if w.helm != nil {
+		installer = w.helm
+	}
 	c := controller.New(w.api, controller.Options{
-		Engine: w, Fleet: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Events: controller.NewEvents(w.recorder),
+		Engine: w, Fleet: w, Installer: installer, Namespace: "dns", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Events: controller.NewEvents(w.recorder),
 	})
 	var ended sync.WaitGroup
 	w.stop = func() { cancel(); ended.Wait() }
+	w.works = c
 	ended.Go(func() { _ = c.Work(ctx) })
 	ended.Go(func() {
 		for ctx.Err() == nil {
@@ -223,11 +231,14 @@ func (w *world) List(_ context.Context, _ func(fleet.Cluster) bool) fleet.Listin
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := fleet.Listing{Clusters: map[string]fleet.Cluster{}, Failed: maps.Clone(w.failed)}
+	w.rights = map[string]string{}
 	for id, s := range w.clusters {
 		if w.failed[s.Source] == nil {
 			c := s.Cluster
 			c.Labels = maps.Clone(c.Labels)
 			l.Clusters[id] = c
+			rights, known := w.works.Rights(c) // as the real one does, while it lists
+			w.rights[id] = rightsText(rights, known)
 		}
 	}
 	return l
