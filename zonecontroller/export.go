@@ -72,7 +72,7 @@ func (c exportCommand) declared(ctx context.Context, s streams) (string, []backe
 	}
 	for i := range own {
 		if own[i].Type == "SOA" {
-			value, err := content.SOA(own[i].Values[0], "", uint32(z.Status.Serial)) //nolint:gosec // a serial fits
+			value, err := content.SOA(own[i].Values[0], "", uint32(z.Status.Serial))
 			if err != nil {
 				return "", nil, err
 			}

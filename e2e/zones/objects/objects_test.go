@@ -21,6 +21,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/spokedns/spokedns/e2e/stack"
+	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
+	"github.com/spokedns/spokedns/zonecontroller/content"
 )
 
 // definitions are the files of the API.
@@ -106,6 +108,39 @@ func TestAPI(t *testing.T) {
 	t.Run("defaults", func(t *testing.T) { defaults(t, api) })
 	t.Run("immutable", func(t *testing.T) { immutable(t, api) })
 	t.Run("shown", func(t *testing.T) { shown(t, api) })
+}
+
+// TestWhatIsTakenMeansSomething: what the API server takes of a zone and of records in it, package content takes, too.
+func TestWhatIsTakenMeansSomething(t *testing.T) {
+	for name, spec := range right()["DNSZone"] {
+		z := decoded[v1alpha1.DNSZone](t, manifest("DNSZone", "main", spec))
+		if z.Spec.TTL == 0 {
+			z.Spec.TTL = 300 // the API server fills it in
+		}
+		if _, faults := content.Zone(z); len(faults) > 0 {
+			t.Errorf("zone %s: %v", name, faults)
+		}
+	}
+	z := decoded[v1alpha1.DNSZone](t, manifest("DNSZone", "main", right()["DNSZone"]["least"]+"ttl: 300"))
+	for name, spec := range right()["DNSRecord"] {
+		r := decoded[v1alpha1.DNSRecord](t, manifest("DNSRecord", "tried", spec))
+		r.Spec.Zone = v1alpha1.ZoneReference{Name: "main"}
+		_, faults := content.Records(z, []v1alpha1.DNSRecord{*r})
+		for _, f := range faults {
+			if f.Reason != v1alpha1.ReasonTooLarge { // of many long values each one is right
+				t.Errorf("record %s: %v", name, f)
+			}
+		}
+	}
+}
+
+func decoded[T any](t *testing.T, manifest string) *T {
+	t.Helper()
+	o := new(T)
+	if err := yaml.UnmarshalStrict([]byte(manifest), o); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 func manifest(kind, name, spec string) string {
