@@ -27,6 +27,7 @@ func keepFrugal(ctx context.Context) {
 		debug.SetMemoryLimit(memoryLimit(live[0].Value.Uint64()))
 		if ticks == 1 {
 			debug.FreeOSMemory() // what starting took and running does not
+			unmapProgram()       // and what it touched
 		}
 		select {
 		case <-tick.C:
