@@ -90,7 +90,7 @@ func (s *Server) answer(raw []byte, peer net.Addr, stream bool, send func([]byte
 			s.log.Warn("seed: transfer broke", "peer", peer.String(), "zone", o.zone, "err", err)
 			return false
 		}
-		s.told(o)
+		s.handedOut(o)
 		return true
 	}
 	return refuse("only SOA and transfers are answered")

@@ -128,17 +128,6 @@ func (s *Server) Offer(zone string, content []backend.RRset, key keyfile.Key) (*
 // does not say which one has it: that server itself does.
 func (o *Offer) Fetched() <-chan struct{} { return o.fetched }
 
-// told lets everybody know who offers the zone with the key that it was fetched: peers with one key cannot be told apart.
-func (s *Server) told(fetched *Offer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range s.offers {
-		if o.zone == fetched.zone && o.key == fetched.key {
-			o.once.Do(func() { close(o.fetched) })
-		}
-	}
-}
-
 // Release ends the offer. It may be called several times.
 func (o *Offer) Release() {
 	o.server.mu.Lock()
