@@ -47,7 +47,7 @@ func alerts(t *testing.T, chart string) []alert {
 
 // alertCharts are the charts that have alerts.
 func alertCharts() []string {
-	return []string{"webhook", "ipcontroller", "corednsconfig", "central-dns"}
+	return []string{"webhook", "ipcontroller", "corednsconfig", "central-dns", "zonecontroller"}
 }
 
 // An alert on a series that does not exist never fires, and a summary with a label that does not exist says nothing.

@@ -50,7 +50,7 @@ func TestHelmLeavesNothingBehind(t *testing.T) {
 // change is a value that an upgrade changes.
 func change(chart string) string {
 	return map[string]string{
-		"webhook": "config.dryRun=true", "ipcontroller": "replicas=3", "corednsconfig": "sources={Kubeconfig}",
+		"webhook": "config.dryRun=true", "ipcontroller": "replicas=3", "corednsconfig": "sources={Kubeconfig}", "zonecontroller": "replicas=3",
 		"central-dns": "landscape.clusters[0].name=workload01", "spokedns": "webhook.podDisruptionBudget.enabled=true",
 	}[chart]
 }

@@ -60,6 +60,17 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			{"SpokednsForwardingNotResolving", `spokedns_corednsconfig_last_success{cluster="c", %s}`, "0x120", "0+60x120"},
 			{"SpokednsForwardingHeldUp", `spokedns_corednsconfig_clusters{state="Unresolved", %s}`, "1x120", "0x120"},
 		}},
+		"zonecontroller": {`namespace="dns", job="zones"`, []firing{
+			{"SpokednsZoneLeaderAbsent", `spokedns_zone_leader{%s}`, "0x120", "1x120"},
+			{"SpokednsZoneLeaderAbsent", `spokedns_build_info{%s}`, "1x120", ""}, // no replica says a word
+			{"SpokednsZoneNotServed", `spokedns_zone_servers{state="Failed", %s}`, "1x120", "0x120"},
+			{"SpokednsZoneSlow", `spokedns_zone_servers{state="Provisioned", %s}`, "1x120", "0x120"},
+			{"SpokednsZoneRecordsNotReady", `spokedns_zone_records{ready="false", %s}`, "1x120", "0x120"},
+			{"SpokednsZoneChangesFail", `spokedns_zone_dns_changes_total{operation="create", result="refused", %s}`, "0+1x120", "7x120"},
+			{"SpokednsZoneServerAway", `spokedns_zone_polls_total{answer="unreachable", %s}`, "0+1x120", "7x120"},
+			{"SpokednsZoneLost", `spokedns_zone_heals_total{%s}`, "0+1x120", "7x120"},
+			{"SpokednsZoneOrphaned", `spokedns_zone_orphaned_total{%s}`, "0+1x120", "7x120"},
+		}},
 		"central-dns": {`namespace="dns"`, []firing{
 			{"SpokednsCentralDNSDown", `up{job="center-metrics", %s}`, "0x120", "1x120"},
 			{"SpokednsCentralDNSFails", `coredns_dns_responses_total{zone="z", rcode="SERVFAIL", job="center-metrics", %s}`, "0+60x120", "7x120"},

@@ -156,7 +156,7 @@ func settings(t *testing.T) map[string]bool {
 // The log lines that are looked for are written by the programs.
 func TestRunbooksLookForWhatIsLogged(t *testing.T) {
 	var code strings.Builder
-	for _, program := range []string{"webhook", "ipcontroller", "corednsconfig", "program"} {
+	for _, program := range []string{"webhook", "ipcontroller", "corednsconfig", "zonecontroller", "program"} {
 		err := filepath.WalkDir(filepath.Join(stack.Root(), program), func(path string, _ os.DirEntry, err error) error {
 			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				code.WriteString(text(t, path))
@@ -192,7 +192,7 @@ func TestRunbooksUseFlagsThatExist(t *testing.T) {
 		}
 		programs[tool] = path
 	}
-	for _, program := range []string{"webhook", "corednsconfig"} {
+	for _, program := range []string{"webhook", "corednsconfig", "zonecontroller"} {
 		programs[program] = filepath.Join(dir, program)
 		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", programs[program], "./"+program)
 		cmd.Dir = stack.Root()
@@ -216,7 +216,7 @@ func TestRunbooksUseFlagsThatExist(t *testing.T) {
 	}
 	checked := 0
 	for name, page := range runbooks(t) {
-		commands := append(every(`(?m)^    \$ (.+)$`, page), every("`((?:kubectl|helm|webhook|corednsconfig) [^`]+)`", page)...)
+		commands := append(every(`(?m)^    \$ (.+)$`, page), every("`((?:kubectl|helm|webhook|corednsconfig|zonecontroller) [^`]+)`", page)...)
 		for _, line := range commands {
 			for command := range strings.SplitSeq(line, " | ") {
 				words := strings.Fields(command)
@@ -237,7 +237,7 @@ func TestRunbooksUseFlagsThatExist(t *testing.T) {
 					if sub[0] == "rollout" || sub[0] == "auth" {
 						known = ask("kubectl", "options") + ask("kubectl", sub[0], sub[1], "--help")
 					}
-				case "helm", "corednsconfig":
+				case "helm", "corednsconfig", "zonecontroller":
 					known = ask(words[0], sub[0], "--help")
 				default:
 					known = ask(words[0], "--help")

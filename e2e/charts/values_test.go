@@ -29,7 +29,7 @@ func chartNames(t *testing.T) (names []string) {
 }
 
 func TestWhatIsGeneratedIsCurrent(t *testing.T) {
-	files, err := chartdoc.Forwarding(t.Context(), stack.Root())
+	files, err := chartdoc.FromPrograms(t.Context(), stack.Root())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,18 +25,12 @@ func Forwarding(ctx context.Context, root string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "run", "./corednsconfig", "rights", "--dns-namespace=kube-system", "--dns-namespace=openshift-dns")
-	cmd.Dir = root
-	printed, err := cmd.Output()
+	roles, err := printedRoles(ctx, root, "corednsconfig", "--dns-namespace=kube-system", "--dns-namespace=openshift-dns")
 	if err != nil {
-		return nil, fmt.Errorf("corednsconfig rights: %w", err)
+		return nil, err
 	}
 	rights := Rights{Namespaces: map[string][]rbacv1.PolicyRule{}}
-	for _, document := range bytes.Split(printed, []byte("---\n")) {
-		var role rbacv1.ClusterRole
-		if err := yaml.Unmarshal(document, &role); err != nil {
-			return nil, err
-		}
+	for _, role := range roles {
 		switch role.Kind {
 		case "ClusterRole":
 			rights.Cluster = role.Rules
@@ -53,4 +47,22 @@ func Forwarding(ctx context.Context, root string) (map[string]string, error) {
 		filepath.Join(dir, "crds", "dnsforwardings.yaml"): string(crd),
 		filepath.Join(dir, "files", "rights.yaml"):        "# What \"corednsconfig rights\" prints, by namespace.\n" + string(text),
 	}, nil
+}
+
+// printedRoles are what the command rights of a program at root prints; other objects have no rules, and are in it too.
+func printedRoles(ctx context.Context, root, program string, args ...string) (out []rbacv1.ClusterRole, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"run", "./" + program, "rights"}, args...)...)
+	cmd.Dir = root
+	printed, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s rights: %w", program, err)
+	}
+	for _, document := range bytes.Split(printed, []byte("---\n")) {
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal(document, &role); err != nil {
+			return nil, err
+		}
+		out = append(out, role)
+	}
+	return out, nil
 }

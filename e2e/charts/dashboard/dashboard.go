@@ -82,7 +82,7 @@ func grew(counter, by string) string {
 
 // All are the dashboards there are.
 func All() []Dashboard {
-	return []Dashboard{webhook(), ipcontroller(), corednsconfig(), centralDNS()}
+	return []Dashboard{webhook(), ipcontroller(), corednsconfig(), centralDNS(), zonecontroller()}
 }
 
 // Files are the pages where the charts below root have them: content by path.

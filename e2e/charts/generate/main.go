@@ -1,6 +1,5 @@
 // Command generate owns no content: it writes anew what follows from the values.yaml of every chart, its schema and
-// the table of its README, what the chart of corednsconfig takes from the program, the
-// dashboards, and the base for kustomize. Run it in e2e: go run ./charts/generate
+// the table of its README, what charts take from programs, the dashboards, and the base for kustomize. Run it in e2e: go run ./charts/generate
 package main
 
 import (
@@ -27,7 +26,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	files, err := chartdoc.Forwarding(context.Background(), stack.Root())
+	files, err := chartdoc.FromPrograms(context.Background(), stack.Root())
 	if err != nil {
 		return err
 	}
