@@ -138,8 +138,9 @@ func (t *tour) drain(ctx context.Context, s *stop) error {
 		t.fail(s, err)
 		return err
 	}
+	needed := glue(t.k.name, live)
 	changes, _ := content.Changes(nil, func(key backend.Key) bool {
-		return t.c.opts.Ledger.Has(t.z.UID, key) && (s.heir == nil || !t.c.opts.Ledger.Has(s.heir.UID, key))
+		return !needed[key] && t.c.opts.Ledger.Has(t.z.UID, key) && (s.heir == nil || !t.c.opts.Ledger.Has(s.heir.UID, key))
 	}, live)
 	if len(changes) == 0 {
 		return nil
@@ -149,7 +150,26 @@ func (t *tour) drain(ctx context.Context, s *stop) error {
 	if soa, err := s.link.server.DNS.SOA(ctx, t.k.name); err == nil {
 		s.serial = soa.Serial
 	}
+	if err != nil && backend.KindOf(err) == backend.Rejected { // it will not do it another time either
+		t.c.opts.Log.Warn("a server does not let go of a record", "zone", t.k.name, "server", s.server, "error", err)
+		return nil
+	}
 	return err
+}
+
+// glue are the addresses of a zone's own name servers in it. Servers do not let go of them as long as the NS record is
+// there, and that belongs to the zone.
+func glue(zone string, live []backend.RRset) map[backend.Key]bool {
+	keys := map[backend.Key]bool{}
+	for i := range live {
+		if live[i].Type != "NS" || live[i].Name != zone {
+			continue
+		}
+		for _, host := range live[i].Values {
+			keys[backend.Key{Name: host, Type: "A"}], keys[backend.Key{Name: host, Type: "AAAA"}] = true, true
+		}
+	}
+	return keys
 }
 
 // left says what became of a server that was to let go. One that does not for too long is given up.

@@ -79,10 +79,19 @@ func (c *Controller) tell(r *v1alpha1.DNSRecord, before told, o outcome, fqdn, z
 	c.statuses.set(recordKind, keyOf(r), r.UID, v1alpha1.DNSRecordStatus{
 		ObservedGeneration: r.Generation, Conditions: []metav1.Condition{condition}, FQDN: fqdn, Zone: zone,
 	})
-	if !o.ready && o.reason != before.reason {
+	if !o.ready && o.reason != before.reason && lasting(o.reason) {
 		c.opts.Events.record(r, o.message)
 	}
 	return next
+}
+
+// lasting says whether a person has to do something about a record, and not about its zone or a server.
+func lasting(reason string) bool {
+	switch reason {
+	case ReasonZoneNotFound, ReasonZoneNotReady, ReasonServerUnreachable, ReasonNotAnswered:
+		return false
+	}
+	return true
 }
 
 // tellRecords tells every record what became of it.
