@@ -16,12 +16,14 @@ func TestSwitchesOfTheUmbrella(t *testing.T) {
 	dir := chartDir(t, "spokedns")
 	images := `{"webhook":{"image":{"repository":"r/w"},"externalDNS":{"txtOwnerId":"a"},"config":{"views":[{"name":"a"}]}},` +
 		`"ipcontroller":{"image":{"repository":"r/i"}},"corednsconfig":{"image":{"repository":"r/c"}},` +
+		`"zonecontroller":{"image":{"repository":"r/z"}},` +
 		`"centralDNS":{"landscape":{"zones":["a.example"]},"setup":{"image":{"repository":"r/c"}}},"install":`
 	for values, want := range map[string][]string{
 		`{}`:                                         {"edge-webhook"},
 		`{"webhook":false}`:                          nil,
 		`{"webhook":false,"ipcontroller":true}`:      {"edge-ipcontroller"},
 		`{"webhook":false,"corednsconfig":true}`:     {"edge-corednsconfig"},
+		`{"webhook":false,"zonecontroller":true}`:    {"edge-zonecontroller"},
 		`{"webhook":false,"centralDNS":true}`:        {"edge-central-dns"},
 		`{"ipcontroller":true,"corednsconfig":true}`: {"edge-corednsconfig", "edge-ipcontroller", "edge-webhook"},
 	} {
@@ -66,7 +68,7 @@ func TestOverlaysOfTheUmbrella(t *testing.T) {
 func TestTheUmbrellaRefusesWrongValues(t *testing.T) {
 	refused(t, "spokedns", filepath.Join(stack.Root(), "charts", "spokedns", "examples", "landscape-center.yaml"), []wrong{
 		{`instal.webhook=true`, "instal"},
-		{`install.zonecontroller=true`, "zonecontroller"},
+		{`install.zonecontrollers=true`, "zonecontrollers"},
 		{`install.webhook="yes"`, "webhook"},
 		{`centraldns.replicas=1`, "centraldns"},
 		{`centralDNS.etcd.replicas=2`, "replicas"},
