@@ -115,6 +115,17 @@ func good() map[string]string {
 		"selector":        base + "clusterSelector: {sources: [Local, OpenMCP], matchLabels: {landscape: live}, matchExpressions: [{key: purpose.dns.spokedns.io/mcp, operator: Exists}]}",
 		"roll-out":        base + "rollout: {canary: 3, percent: 25, loadGate: Require}\nmode: Apply\norphanAfter: 0s",
 		"as much as goes": many,
+		"external-dns":    base + "externalDNS: {installs: [{values: {any: [thing, {at: all}]}}]}",
+		"all of it": base + `externalDNS:
+  environment: live
+  drainTimeout: 0s
+  installs:
+  - clusterSelector: {sources: [OpenMCP], matchLabels: {purpose.dns.spokedns.io/mcp: "true"}}
+    namespace: dns
+    releaseName: edge
+    secrets: [{source: a, target: a}, {source: a, target: b.c}]
+  - {}
+`,
 	}
 }
 
@@ -143,6 +154,18 @@ func bad() map[string]refused {
 		"source":             {base + "clusterSelector: {sources: [Cloud]}", []string{"spec.clusterSelector.sources[0]", "Cloud", "OpenMCP"}},
 		"orphan after":       {base + "orphanAfter: 169h", []string{"spec.orphanAfter", `"169h": want a time from 0s to 168h`}},
 		"base domain":        {base + "baseDomain: <cluster.uid>.example", []string{"spec.baseDomain", `"<cluster.uid>.example": want a domain name`, "<cluster.name>"}},
+		"no installs":        {base + "externalDNS: {installs: []}", []string{"spec.externalDNS.installs", "at least 1"}},
+		"environment":        {base + "externalDNS: {environment: Live_1, installs: [{}]}", []string{"spec.externalDNS.environment", `"Live_1": want lower-case letters`, "live"}},
+		"drain timeout":      {base + "externalDNS: {drainTimeout: 25h, installs: [{}]}", []string{"spec.externalDNS.drainTimeout", `"25h": want a time from 0s to 24h`}},
+		"namespace":          {base + "externalDNS: {installs: [{namespace: My_DNS}]}", []string{"spec.externalDNS.installs[0].namespace", `"My_DNS": want the name of a namespace`}},
+		"kube-system":        {base + "externalDNS: {installs: [{namespace: kube-system}]}", []string{"spec.externalDNS.installs[0].namespace", `"kube-system": want a namespace of its own`}},
+		"release":            {base + "externalDNS: {installs: [{releaseName: a.b}]}", []string{"spec.externalDNS.installs[0].releaseName", `"a.b": want lower-case letters`}},
+		"release too long":   {base + "externalDNS: {installs: [{releaseName: " + strings.Repeat("a", 43) + "}]}", []string{"spec.externalDNS.installs[0].releaseName", "42"}},
+		"values":             {base + "externalDNS: {installs: [{values: [1]}]}", []string{"spec.externalDNS.installs[0].values", "object"}},
+		"secret twice":       {base + "externalDNS: {installs: [{secrets: [{source: a, target: c}, {source: b, target: c}]}]}", []string{"spec.externalDNS.installs[0].secrets[1]", "Duplicate"}},
+		"secret of helm":     {base + "externalDNS: {installs: [{secrets: [{source: a, target: sh.helm.release.v1.x.v1}]}]}", []string{"spec.externalDNS.installs[0].secrets[0].target", "does not start with sh.helm"}},
+		"secret's name":      {base + "externalDNS: {installs: [{secrets: [{source: a, target: A}]}]}", []string{"spec.externalDNS.installs[0].secrets[0].target", `"A": want the name of a Secret`}},
+		"install source":     {base + "externalDNS: {installs: [{clusterSelector: {sources: [Cloud]}}]}", []string{"spec.externalDNS.installs[0].clusterSelector.sources[0]", "Cloud"}},
 		"orphan after: text": {base + "orphanAfter: soon", []string{"spec.orphanAfter"}},
 	}
 	for _, zone := range []string{"OpenMCP.cluster", "openmcp.cluster.", "-a.example", "a..example", "a b", "*.example", ".", "ü.example", strings.Repeat("a", 64) + ".example"} {

@@ -69,8 +69,8 @@ func TestDocumented(t *testing.T) {
 		apply(t, api, block)
 	}
 	list, err := api.Dynamic.Resource(forwardings()).List(ctx, metav1.ListOptions{})
-	if err != nil || len(list.Items) != 2 {
-		t.Fatalf("%d DNSForwardings, %v: want the two of the page", len(list.Items), err)
+	if err != nil || len(list.Items) != 3 {
+		t.Fatalf("%d DNSForwardings, %v: want the three of the page", len(list.Items), err)
 	}
 	kubectl, err := stack.Tool("kubectl")
 	if err != nil {
