@@ -33,11 +33,12 @@ type rrset struct {
 	of     []types.NamespacedName
 }
 
-// newAdmission begins with what Zone returned.
-func newAdmission(own []backend.RRset) *admission {
+// newAdmission begins with what Zone returned, and expects as many entries as are said.
+func newAdmission(own []backend.RRset, entries int) *admission {
 	a := &admission{
-		own: map[backend.Key]bool{}, sets: map[backend.Key]*rrset{},
-		at: map[string][]*entry{}, first: map[string]*entry{}, pointed: map[string]*entry{}, referral: map[string][]string{},
+		own: map[backend.Key]bool{}, sets: make(map[backend.Key]*rrset, entries),
+		at: make(map[string][]*entry, entries), first: make(map[string]*entry, entries),
+		pointed: map[string]*entry{}, referral: map[string][]string{},
 	}
 	for _, set := range own {
 		a.own[set.Key] = true
@@ -182,7 +183,7 @@ func (a *admission) checkSize(e *entry) *Fault {
 
 // wanted is what was taken.
 func (a *admission) wanted() Wanted {
-	w := Wanted{Of: make(map[backend.Key][]types.NamespacedName, len(a.sets)), Delegated: map[backend.Key]bool{}}
+	w := Wanted{Sets: make([]backend.RRset, 0, len(a.sets)), Of: make(map[backend.Key][]types.NamespacedName, len(a.sets)), Delegated: map[backend.Key]bool{}}
 	for key, set := range a.sets {
 		slices.Sort(set.values)
 		w.Sets = append(w.Sets, backend.RRset{Key: key, TTL: set.ttl, Values: set.values})

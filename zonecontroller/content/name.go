@@ -16,6 +16,11 @@ func FQDN(zone, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return fqdn(zone, name)
+}
+
+// fqdn is FQDN in a zone whose name is canonical.
+func fqdn(zone, name string) (string, error) {
 	if name == "@" {
 		return zone, nil
 	}
@@ -29,8 +34,9 @@ func FQDN(zone, name string) (string, error) {
 	case !whole && backend.InZone(n, zone):
 		return "", fmt.Errorf("%q is relative and would be %s.%s: want %q, or %q with a dot at the end", name, n, zone, relative(n, zone), n+".")
 	case !whole:
-		if n, err = backend.Name(n + "." + zone); err != nil {
-			return "", err
+		const longest = 253 // RFC 1035 §2.3.4, as text
+		if n += "." + zone; len(n) > longest {
+			return "", fmt.Errorf("%q is %d bytes with the zone's name: want at most %d", name, len(n), longest)
 		}
 	}
 	plain := strings.TrimPrefix(n, "*.")
@@ -43,11 +49,16 @@ func FQDN(zone, name string) (string, error) {
 // spelling refuses names that DNS could hold and the API server does not take: objects are for names that people can
 // write without escapes.
 func spelling(given, name string) error {
-	for label := range strings.SplitSeq(name, ".") {
-		inner := strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789_-/")
-		if ends := label[:1] + label[len(label)-1:]; inner != "" || strings.ContainsAny(ends, "-/") {
+	edge := true // a dash or a slash here would begin or end a label
+	for i := range len(name) {
+		c, ends := name[i], i+1 == len(name) || name[i+1] == '.'
+		switch {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_', c == '.':
+		case (c == '-' || c == '/') && !edge && !ends:
+		default:
 			return fmt.Errorf("%q: want labels of letters, digits, underscores, and dashes or slashes between them", given)
 		}
+		edge = c == '.'
 	}
 	return nil
 }

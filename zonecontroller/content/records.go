@@ -39,7 +39,7 @@ func Records(z *v1alpha1.DNSZone, recs []v1alpha1.DNSRecord) (Wanted, map[types.
 		}
 	}
 	slices.SortFunc(mine, func(a, b *v1alpha1.DNSRecord) int { return Older(a, b) })
-	a := newAdmission(own)
+	a := newAdmission(own, len(mine))
 	for _, r := range mine {
 		e, f := a.read(z, r)
 		if f == nil {
@@ -80,7 +80,7 @@ func (a *admission) read(z *v1alpha1.DNSZone, r *v1alpha1.DNSRecord) (*entry, *F
 		return nil, fault(v1alpha1.ReasonInvalid, field, "%v", err)
 	}
 	typ := strings.ToUpper(r.Spec.Type)
-	name, err := FQDN(a.zone, r.Spec.Name)
+	name, err := fqdn(a.zone, r.Spec.Name)
 	if err != nil {
 		if o := (*outside)(nil); errors.As(err, &o) {
 			return nil, fault(v1alpha1.ReasonOutsideZone, "spec.name", "%v", err)

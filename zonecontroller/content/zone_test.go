@@ -137,7 +137,7 @@ func TestFQDN(t *testing.T) {
 		{"example.org", ".", "", "is not a domain name"},
 		{"example.org", "a b", "", "is not a domain name"},
 		{"example.org", strings.Repeat("a.", 122), "", `lies outside`},
-		{"example.org", strings.Repeat("a.", 121) + "a", "", "1 to 253 bytes"},
+		{"example.org", strings.Repeat("a.", 121) + "a", "", "is 255 bytes with the zone's name: want at most 253"},
 		{"a..b", "www", "", "is not a domain name"},
 	} {
 		got, err := content.FQDN(c.zone, c.name)
