@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,4 +150,50 @@ func TestKnot(t *testing.T) {
 			t.Errorf("Ensure: %v; want *Unreachable", err)
 		}
 	})
+}
+
+// TestKnotIsCutAnywhere cuts the making of a zone before every command. Somebody else, who knows nothing of it,
+// ends it, and the transaction that was left open.
+func TestKnotIsCutAnywhere(t *testing.T) {
+	ctx := t.Context()
+	k, err := stack.ForTest(t).KnotServer(ctx, "knot-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	knotc, err := stack.System("knotc", "knot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := startSeed(t)
+	server := func(program string) *nameserver.Server {
+		return with(t, nameserver.Config{
+			Name: k.Addr, Role: v1alpha1.Primary, Address: k.Addr, TSIG: key(k.Key), Seed: from,
+			Control: nameserver.Control{Knot: &nameserver.Knot{Socket: k.Socket, Program: program}},
+		})
+	}
+	for at, done := 0, false; !done; at++ {
+		// Each run writes a byte, and the one after the last that is let through fails for good.
+		dir := t.TempDir()
+		cut := filepath.Join(dir, "knotc")
+		script := fmt.Sprintf("#!/bin/sh\necho >> %[1]s/runs\nif [ $(wc -l < %[1]s/runs) -gt %[2]d ]; then echo 'error: failed to connect' >&2; exit 1; fi\nexec %[3]s \"$@\"\n", dir, at, knotc)
+		if err := os.WriteFile(cut, []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		z := nameserver.ZoneConfig{Zone: fmt.Sprintf("cut%d.test", at)}
+		_, err := server(cut).Ensure(ctx, z, content(z.Zone, 3, 2))
+		done = err == nil
+		other := server(knotc)
+		if _, err := other.Ensure(ctx, z, content(z.Zone, 3, 2)); err != nil {
+			t.Fatalf("cut at %d: %v", at, err)
+		}
+		if changed, err := other.Ensure(ctx, z, never(t)); changed || err != nil {
+			t.Errorf("cut at %d, again: %t, %v; want nothing to do", at, changed, err)
+		}
+		if err := update(ctx, other, z.Zone); err != nil {
+			t.Errorf("cut at %d: update: %v", at, err)
+		}
+		if done {
+			t.Logf("%d cuts", at)
+		}
+	}
 }

@@ -115,7 +115,7 @@ func knotAddr(a netip.AddrPort) string { return fmt.Sprintf("%s@%d", a.Addr(), a
 
 // same reports whether the zone's section is as wished. What its identifiers refer to is in the comment.
 func (c knotConf) same(section map[string][]string) bool {
-	if len(section) != len(c.items) && len(section) != len(c.items)+1 { // with "domain"
+	if len(section) != len(c.items) {
 		return false
 	}
 	for _, i := range c.items {
@@ -143,9 +143,7 @@ func (c knotConf) commands(section map[string][]string, remotes, acls []string) 
 func knotUnset(section map[string][]string, zone string, remotes, acls []string) [][]string {
 	var out [][]string
 	for item := range section {
-		if item != "domain" {
-			out = append(out, []string{"conf-unset", zone + "." + item})
-		}
+		out = append(out, []string{"conf-unset", zone + "." + item})
 	}
 	slices.SortFunc(out, func(a, b []string) int { return strings.Compare(a[1], b[1]) })
 	for _, id := range acls {

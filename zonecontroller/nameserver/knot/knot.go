@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,36 +84,60 @@ func command(args []string) string {
 	return ""
 }
 
-// Change is a transaction: all of the commands, each "conf-set" or "conf-unset" with its arguments, or none.
-// While somebody else has a transaction it waits.
+const (
+	// ours is in everything that we set. Knot has one transaction at a time, for all, and one that nobody ends
+	// stays open for ever.
+	ours = "spokedns"
+	// abandoned is how long a transaction of ours may be open until it is taken for one of a process that ended.
+	abandoned = 500 * time.Millisecond
+	// patience is how long somebody else's transaction is waited for.
+	patience = 20 * time.Second
+)
+
+// Change is a transaction: all of the commands, each "conf-set" or "conf-unset" with its arguments, or none. While
+// somebody else has a transaction it waits; one about zones of ours that was left open, it ends.
 func (t *Tool) Change(ctx context.Context, commands [][]string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	err := t.each(ctx, append(slices.Clone(commands), []string{"conf-commit"}))
+	if err != nil {
+		// What was begun must not stay in the way of others, also when there is no time left.
+		aborting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = t.Run(aborting, "conf-abort")
+	}
+	return err
+}
+
+func (t *Tool) begin(ctx context.Context) error {
+	const pause = 20 * time.Millisecond
+	for waited := time.Duration(0); ; waited += pause {
 		_, err := t.Run(ctx, "conf-begin")
-		if err == nil {
-			break
-		}
 		if !Says(err, "too many transactions") {
 			return err
+		}
+		if waited >= patience {
+			return fmt.Errorf("somebody has had a transaction open on %s for %s, end it by `knotc conf-abort`: %w", t.socket, patience, err)
+		}
+		if waited > abandoned {
+			diff, err := t.Run(ctx, "conf-diff")
+			if err == nil && (strings.TrimSpace(diff) == "" || strings.Contains(diff, ours)) {
+				_, err = t.Run(ctx, "conf-abort")
+			}
+			var refused *Error
+			if err != nil && !errors.As(err, &refused) {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
-	err := t.each(ctx, commands)
-	if err == nil {
-		if _, err = t.Run(ctx, "conf-commit"); err == nil {
-			return nil
-		}
-	}
-	// What was begun must not stay in the way of others, also when there is no time left.
-	aborting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	_, _ = t.Run(aborting, "conf-abort")
-	return err
 }
 
 func (t *Tool) each(ctx context.Context, commands [][]string) error {
@@ -130,8 +155,8 @@ func Says(err error, text string) bool {
 	return errors.As(err, &e) && strings.Contains(e.Text, text)
 }
 
-// Section reads the configuration of one thing, "zone[example.org]": its items with their values. There is
-// none when the thing is not there.
+// Section reads the configuration of one thing, "zone[example.org]": its items with their values, without its
+// name. There is none when the thing is not there.
 func (t *Tool) Section(ctx context.Context, id string) (map[string][]string, error) {
 	text, err := t.Run(ctx, "conf-read", id)
 	if Says(err, "invalid identifier") {

@@ -1,10 +1,13 @@
 package knot
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -50,6 +53,27 @@ func TestTransactionsEnd(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.log, log()); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+}
+
+// TestTransactionsOfOthers waits for somebody's transaction, and ends one that is empty or about zones of ours.
+func TestTransactionsOfOthers(t *testing.T) {
+	for diff, aborted := range map[string]bool{"+zone[own.test.].file = own.db": false, "+acl.id = spokedns-1-key": true, "": true} {
+		held := filepath.Join(t.TempDir(), "held")
+		if err := os.WriteFile(held, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, log := tool(t, `conf-begin) if [ -e `+held+` ]; then echo "error: (too many transactions)"; exit 1; fi;;
+conf-diff) echo "`+diff+`";;
+conf-abort) rm `+held+`;;`)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := k.Change(ctx, nil); (err == nil) != aborted {
+			t.Errorf("%q: %v; want it ended: %t", diff, err, aborted)
+		}
+		if got := strings.Contains(log(), "conf-abort"); got != aborted {
+			t.Errorf("%q: aborted is %t, want %t", diff, got, aborted)
 		}
 	}
 }
