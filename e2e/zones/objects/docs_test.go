@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,24 @@ func TestDocumented(t *testing.T) {
 	}
 	for i, block := range blocks(t, "yaml") {
 		dryRun(t, api, fmt.Sprintf("block %d of docs/zones.md", i+1), block)
+	}
+}
+
+// TestReasonsAreDocumented: the page has every reason that a condition can have.
+func TestReasonsAreDocumented(t *testing.T) {
+	page := read(t, "docs", "zones.md")
+	reasons := regexp.MustCompile(`(?m)^\s+Reason\w+\s+= "(\w+)"`)
+	found := 0
+	for _, source := range [][]string{{"zonecontroller", "api", "v1alpha1", "conditions.go"}, {"zonecontroller", "controller", "reasons.go"}} {
+		for _, m := range reasons.FindAllStringSubmatch(read(t, source...), -1) {
+			found++
+			if !strings.Contains(page, "`"+m[1]+"`") {
+				t.Errorf("docs/zones.md does not say what %s is", m[1])
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("%d reasons, want all of them", found)
 	}
 }
 
