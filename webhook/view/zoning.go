@@ -200,7 +200,7 @@ func (p *Provider) takeUp(ctx context.Context, z *zoning) {
 		case m.found == nil:
 		case m.waits == "" && !last.serves(at):
 			p.log.InfoContext(ctx, "zone joined the view", "view", at.view.Name, "zone", at.zone, "object", m.found.Object)
-		case m.waits != "" && (!had || m.waits != before.waits):
+		case m.waits != "" && (!had || before.waits == "" || m.found.State != before.found.State || m.found.Why != before.found.Why): // errors differ from time to time
 			p.log.WarnContext(ctx, "zone waits: nothing in it is changed, and names in it are not published", "view", at.view.Name, "zone", at.zone,
 				"object", m.found.Object, "reason", m.waits)
 		}
