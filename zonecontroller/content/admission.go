@@ -188,14 +188,22 @@ func (a *admission) wanted() Wanted {
 		slices.Sort(set.values)
 		w.Sets = append(w.Sets, backend.RRset{Key: key, TTL: set.ttl, Values: set.values})
 		w.Of[key] = set.of
-		for cut := range upward(key.Name, a.zone) {
-			if a.referral[cut] != nil {
-				w.Delegated[key] = true
-			}
-		}
+		a.noteDelegated(key, w.Delegated)
+	}
+	for key := range a.own {
+		a.noteDelegated(key, w.Delegated)
 	}
 	slices.SortFunc(w.Sets, func(a, b backend.RRset) int { return compareKeys(a.Key, b.Key) })
 	return w
+}
+
+// noteDelegated notes an RRset at or below a delegation.
+func (a *admission) noteDelegated(key backend.Key, delegated map[backend.Key]bool) {
+	for cut := range upward(key.Name, a.zone) {
+		if a.referral[cut] != nil {
+			delegated[key] = true
+		}
+	}
 }
 
 func compareKeys(a, b backend.Key) int {

@@ -19,8 +19,8 @@ type Wanted struct {
 	Sets []backend.RRset
 	// Of are the objects that an RRset is made of, the oldest first.
 	Of map[backend.Key][]types.NamespacedName
-	// Delegated are the RRsets that servers hand out without authority, in referrals: NS records below the zone's apex and
-	// the addresses at and below those names. No server answers them with the AA bit.
+	// Delegated are the RRsets, also of those of Zone, that servers hand out without authority, in referrals: NS records
+	// below the zone's apex and the addresses at and below those names. No server answers them with the AA bit.
 	Delegated map[backend.Key]bool
 }
 

@@ -104,7 +104,9 @@ func TestRecords(t *testing.T) {
 
 func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	t.Parallel()
-	wanted, _ := content.Records(zone(), []v1alpha1.DNSRecord{
+	z := zone()
+	z.Spec.NameServers[0].Hostname = "ns1.child.example.org"
+	wanted, _ := content.Records(z, []v1alpha1.DNSRecord{
 		record("young", 3, "@", "MX", "20 b.example.net."), record("old", 1, "@", "MX", "10 a.example.net."),
 		record("child", 1, "child", "NS", "ns.child.example.org."), record("glue", 2, "ns.child", "A", "192.0.2.1"), record("www", 1, "www", "A", "192.0.2.1"),
 	})
@@ -115,7 +117,7 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	if diff := cmp.Diff(want, wanted.Of); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	delegated := map[backend.Key]bool{{Name: "child.example.org", Type: "NS"}: true, {Name: "ns.child.example.org", Type: "A"}: true}
+	delegated := map[backend.Key]bool{{Name: "child.example.org", Type: "NS"}: true, {Name: "ns.child.example.org", Type: "A"}: true, {Name: "ns1.child.example.org", Type: "A"}: true}
 	if diff := cmp.Diff(delegated, wanted.Delegated); diff != "" {
 		t.Errorf("delegated (-want +got):\n%s", diff)
 	}
