@@ -26,7 +26,7 @@ import (
 )
 
 // patience is how long anything may take on a busy machine.
-const patience = 40 * time.Second
+const patience = 60 * time.Second
 
 // home is where the program keeps its ledger and its Lease.
 const home = "spokedns"
@@ -87,7 +87,7 @@ func start(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	began := time.Now()
-	parts.controller, err = parts.stack.ZoneController(ctx, stack.ZoneControllerConfig{Program: parts.program, Kubeconfig: parts.kubeconfig, Namespace: home, Args: []string{"--log-level=debug"}})
+	parts.controller, err = parts.stack.ZoneController(ctx, stack.ZoneControllerConfig{Program: parts.program, Kubeconfig: parts.kubeconfig, Namespace: home, Args: []string{"--probe=1s"}})
 	fmt.Printf("started, ready to serve after %s\n", time.Since(began).Round(time.Millisecond))
 	return err
 }
@@ -170,9 +170,8 @@ func (s *site) delete(o client.Object) {
 // change changes an object as kubectl edit would.
 func change[T client.Object](s *site, o T, f func(T)) {
 	s.Helper()
-	before := o.DeepCopyObject().(T)
 	s.must(parts.client.Get(s.ctx, client.ObjectKeyFromObject(o), o))
-	before = o.DeepCopyObject().(T)
+	before := o.DeepCopyObject().(T)
 	f(o)
 	s.must(parts.client.Patch(s.ctx, o, client.MergeFrom(before)))
 }
@@ -212,7 +211,7 @@ func (s *site) server(name string, role v1alpha1.Role, addr string) *v1alpha1.DN
 	}
 }
 
-// followers start BIND servers that follow a catalog zone of primaries.
+// follower starts a BIND server that follows a catalog zone of primaries.
 func (s *site) follower(name, catalog string, primaries ...*stack.BIND) *stack.BIND {
 	s.Helper()
 	var of []string
