@@ -64,6 +64,7 @@ type Dial func(nameserver.Config) (Server, error)
 // Ledger is the memory of what is ours. A *ledger.Ledger is one.
 type Ledger interface {
 	Load(ctx context.Context, zone types.UID) error
+	Begin(zone types.UID)
 	Has(zone types.UID, key backend.Key) bool
 	Keys(zone types.UID) []backend.Key
 	Add(ctx context.Context, zone types.UID, keys []backend.Key) error

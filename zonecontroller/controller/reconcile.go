@@ -159,7 +159,12 @@ func (t *tour) load(ctx context.Context) error {
 		return fmt.Errorf("list DNSServers: %w", err)
 	}
 	t.servers = list.Items
-	if !t.k.loaded {
+	switch {
+	case t.k.loaded:
+	case !controllerutil.ContainsFinalizer(t.z, v1alpha1.Finalizer) && t.z.DeletionTimestamp == nil:
+		t.c.opts.Ledger.Begin(t.z.UID) // that comes before anything else
+		t.k.loaded = true
+	default:
 		if err := t.c.opts.Ledger.Load(ctx, t.z.UID); err != nil {
 			return fmt.Errorf("load the ledger: %w", err)
 		}

@@ -181,6 +181,8 @@ type fakeLedger struct{ p *process }
 
 func (l fakeLedger) Load(context.Context, types.UID) error { return nil }
 
+func (l fakeLedger) Begin(types.UID) {}
+
 func (l fakeLedger) Has(zone types.UID, key backend.Key) bool {
 	l.p.w.mu.Lock()
 	defer l.p.w.mu.Unlock()

@@ -76,6 +76,15 @@ func (l *Ledger) Load(ctx context.Context, uid types.UID) error {
 	return l.load(ctx, uid, z)
 }
 
+// Begin is Load for a zone of which nothing can be written yet, because nobody ever published it. It asks nobody; should
+// something be there after all, Add finds and keeps it.
+func (l *Ledger) Begin(uid types.UID) {
+	z := l.zone(uid)
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.loaded = true
+}
+
 func (l *Ledger) load(ctx context.Context, uid types.UID, z *zone) error {
 	var read [shards]shard
 	err := l.each(all(), func(i int) (err error) {

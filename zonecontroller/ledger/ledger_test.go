@@ -94,6 +94,26 @@ func TestOneRecordIsOneWrite(t *testing.T) {
 	}
 }
 
+// TestANewZoneAsksNobody, and loses nothing should it not be new.
+func TestANewZoneAsksNobody(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	if err := loaded(t, c).Add(t.Context(), uid, hosts(50)); err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.New(c, "dns")
+	l.Begin(uid)
+	if n := len(l.Keys(uid)); n != 0 {
+		t.Errorf("%d keys of what was not read", n)
+	}
+	if err := l.Add(t.Context(), uid, hosts(100)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(loaded(t, c).Keys(uid)); n != 100 {
+		t.Errorf("%d of 100 are found", n)
+	}
+}
+
 func TestDropLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"loaded", "not loaded"} {
