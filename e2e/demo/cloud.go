@@ -8,8 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/spokedns/spokedns/e2e/stack"
+	"k8s.io/client-go/dynamic"
 )
 
 // The cloud's addresses are private ones: those of the spoke's load balancers behind the hub.
@@ -23,7 +22,7 @@ const (
 
 // cloud plays the controllers of a spoke: whatever asks for a load balancer gets its address in the
 // status, also what is created while the demo runs.
-type cloud struct{ api *stack.APIServer }
+type cloud struct{ objects dynamic.Interface }
 
 // run fills in statuses until ctx ends. It looks every 200 ms, which is quick enough for a demo and
 // needs no informers.
@@ -54,7 +53,7 @@ func (c cloud) look(ctx context.Context) {
 
 // fill writes the status of the objects that lack it; what fails is tried again at the next look.
 func (c cloud) fill(ctx context.Context, resource schema.GroupVersionResource, status func(*unstructured.Unstructured) map[string]any) {
-	list, err := c.api.Dynamic.Resource(resource).List(ctx, metav1.ListOptions{})
+	list, err := c.objects.Resource(resource).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return
 	}
@@ -65,7 +64,7 @@ func (c cloud) fill(ctx context.Context, resource schema.GroupVersionResource, s
 			continue
 		}
 		o.Object["status"] = want
-		_, _ = c.api.Dynamic.Resource(resource).Namespace(o.GetNamespace()).UpdateStatus(ctx, o, metav1.UpdateOptions{})
+		_, _ = c.objects.Resource(resource).Namespace(o.GetNamespace()).UpdateStatus(ctx, o, metav1.UpdateOptions{})
 	}
 }
 

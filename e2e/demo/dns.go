@@ -15,7 +15,16 @@ type dnsService struct {
 }
 
 // port is where to point dig.
-func (d dnsService) port() string { return d.addr[strings.LastIndex(d.addr, ":")+1:] }
+func (d dnsService) port() string {
+	_, port := split(d.addr)
+	return port
+}
+
+// split takes a host:port apart.
+func split(addr string) (host, port string) {
+	i := strings.LastIndex(addr, ":")
+	return addr[:i], addr[i+1:]
+}
 
 const zone = "example.org"
 

@@ -1,7 +1,8 @@
 // Command demo owns a newcomer's first five minutes: it starts a small hub-and-spoke landscape on
 // loopback, deploys a few samples, shows who is answered what, and leaves everything running to be
 // tried. With -once it ends after the table, successfully only if every answer is right. With -wan it shows
-// a site whose address changes instead, with -fleet two clusters that resolve each other's names.
+// a site whose address changes instead, with -fleet two clusters that resolve each other's names, with -cluster the main
+// job again with running pods, installed by helm.
 package main
 
 import (
@@ -18,6 +19,7 @@ func main() {
 	once := flag.Bool("once", os.Getenv("ONCE") != "", "end after the table; the exit status says whether every answer is right")
 	wan := flag.Bool("wan", os.Getenv("WAN") != "", "show a site whose address changes")
 	fleet := flag.Bool("fleet", os.Getenv("FLEET") != "", "show two clusters that resolve each other's names")
+	inside := flag.Bool("cluster", os.Getenv("CLUSTER") != "", "show the main job with running pods, installed by helm")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	begin := hubAndSpoke
@@ -26,6 +28,8 @@ func main() {
 		begin = changingSite
 	case *fleet:
 		begin = twoClusters
+	case *inside:
+		begin = inCluster
 	}
 	err := run(ctx, newScreen(os.Stdout), *once, begin)
 	interrupted := ctx.Err() != nil

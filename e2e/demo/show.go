@@ -18,12 +18,17 @@ func show(out *screen, rows []row) bool {
 	}
 	out.printf("\n")
 	out.table([]string{"HOST", "KUBERNETES SAYS", "", "RULES: PUBLIC | INTERNAL", "PUBLIC DNS", "INTERNAL DNS"}, cells)
-	if total := 2 * len(rows); right == total {
+	return verdict(out, right == 2*len(rows))
+}
+
+// verdict says whether all answers are right.
+func verdict(out *screen, right bool) bool {
+	if right {
 		out.printf("\n  %s\n\n", out.green("All answers are right: the world gets the hub, the inside gets the spoke, nothing private leaks."))
-		return true
+	} else {
+		out.printf("\n  %s\n\n", out.red("Not every answer is right."))
 	}
-	out.printf("\n  %s\n\n", out.red("Not every answer is right."))
-	return false
+	return right
 }
 
 // seen is an answer and whether it is the right one.

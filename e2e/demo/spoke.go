@@ -52,7 +52,7 @@ func (l *spoke) start(ctx context.Context, out *screen) error {
 	if err != nil {
 		return err
 	}
-	go cloud{l.api}.run(ctx)
+	go cloud{l.api.Dynamic}.run(ctx)
 	l.watch(ctx)
 	return nil
 }
@@ -164,13 +164,17 @@ func (l *spoke) tell(ctx context.Context, out *screen) ([]row, error) {
 
 // ask asks both servers about every line.
 func (l *spoke) ask(ctx context.Context, lines []line) ([]row, error) {
+	return askBoth(ctx, l.public.addr, l.internal.addr, lines)
+}
+
+func askBoth(ctx context.Context, publicDNS, internalDNS string, lines []line) ([]row, error) {
 	var rows []row
 	for _, line := range lines {
-		public, err := stack.Query(ctx, l.public.addr, line.host, line.typ)
+		public, err := stack.Query(ctx, publicDNS, line.host, line.typ)
 		if err != nil {
 			return nil, err
 		}
-		internal, err := stack.Query(ctx, l.internal.addr, line.host, line.typ)
+		internal, err := stack.Query(ctx, internalDNS, line.host, line.typ)
 		if err != nil {
 			return nil, err
 		}

@@ -155,7 +155,7 @@ func (w *wanSite) deploy(ctx context.Context) error {
 	if err := w.api.ApplyYAML(ctx, wanSamples); err != nil {
 		return err
 	}
-	cloud{w.api}.look(ctx)
+	cloud{w.api.Dynamic}.look(ctx)
 	return nil
 }
 
