@@ -32,10 +32,10 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes; FLEET=1: two clusters)
+demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes; FLEET=1: two clusters; CLUSTER=1: with running pods, by helm)
 	$(call say,the demo)
 	@cd e2e && go build -o ../bin/demo ./demo
-	@exec bin/demo $(if $(WAN),-wan) $(if $(FLEET),-fleet) $(if $(ONCE),-once)
+	@exec bin/demo $(if $(WAN),-wan) $(if $(FLEET),-fleet) $(if $(CLUSTER),-cluster) $(if $(ONCE),-once)
 
 .PHONY: test
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
@@ -63,7 +63,9 @@ unit: ## Unit, property and fuzz-corpus tests, with the race detector
 .PHONY: e2e
 e2e: tools packages build ## Tests on real API server, etcd, CoreDNS, BIND, Knot, PowerDNS, external-dns
 	$(call say,tests on real parts)
-	@cd e2e && go vet ./... && go test -count=1 -timeout 45m ./...
+	@cd e2e && go vet ./... && go test -count=1 -timeout 45m $$(go list ./... | grep -v '/e2e/release$$')
+	$(call say,the charts in a real cluster)
+	@cd e2e && go test -count=1 -timeout 20m ./release
 
 .PHONY: demo-once
 demo-once:
