@@ -40,3 +40,26 @@ func FuzzValue(f *testing.F) {
 		}
 	})
 }
+
+// A name that is taken lies in the zone, and written whole it is the same name.
+func FuzzFQDN(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"example.org", "@"}, {"example.org", "www"}, {"Example.org.", "WWW.example.org."}, {"example.org", "*.a"}, {"example.org", "www.example.org"},
+		{"2.0.192.in-addr.arpa", "1"}, {"0/25.2.0.192.in-addr.arpa", "0/25"}, {"example.org", "a..b"}, {"org", "badorg."}, {"example.org", `\052.a`},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, zone, name string) {
+		n, err := content.FQDN(zone, name)
+		if err != nil {
+			return
+		}
+		apex, err := backend.Name(zone)
+		if err != nil || !backend.InZone(n, apex) {
+			t.Errorf("FQDN(%q, %q) = %q, which does not lie in it (%v)", zone, name, n, err)
+		}
+		if again, err := content.FQDN(zone, n+"."); n != apex && (err != nil || again != n) {
+			t.Errorf("FQDN(%q, %q) = %q, and of that %q, %v", zone, name, n, again, err)
+		}
+	})
+}

@@ -17,6 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/spokedns/spokedns/e2e/stack"
 )
@@ -30,9 +33,17 @@ const (
 	keyText   = "key \"mover\" {\n\talgorithm hmac-sha256;\n\tsecret \"" + keySecret + "\";\n};\n"
 )
 
-// serve starts a BIND that has the zone from a file.
-func serve(t *testing.T, s *stack.Stack, name, file string) string {
+// serve starts a BIND that has the zone from a copy of a file, and takes updates of it.
+func serve(t *testing.T, s *stack.Stack, name, source string) string {
 	t.Helper()
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), zone+".db")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	program, err := stack.System("named", "bind9")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +57,7 @@ func serve(t *testing.T, s *stack.Stack, name, file string) string {
 options { directory %q; pid-file "named.pid"; session-keyfile "session.key"; lock-file none; recursion no;
 	listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; dnssec-validation no; notify no; };
 controls {};
-zone %q { type primary; file %q; allow-transfer { key %q; }; };
+zone %q { type primary; file %q; allow-transfer { key %[6]q; }; allow-update { key %[6]q; }; };
 `, keyText, dir, port, zone, file, keyName)
 	path := filepath.Join(dir, "named.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
@@ -130,11 +141,7 @@ func TestAZoneGoesRound(t *testing.T) {
 	if err := os.WriteFile(keyFile, []byte(keyText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	original, err := filepath.Abs(filepath.Join("testdata", zone+".db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	from := serve(t, s, "before", original)
+	from := serve(t, s, "before", filepath.Join("testdata", zone+".db"))
 	before := transferred(t, from)
 
 	objects, said, err := run(t, program, "import", "--server="+from, "--zone="+zone, "--tsig-file="+keyFile, "--selector=dns=main")
@@ -154,10 +161,8 @@ func TestAZoneGoesRound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"dnsservers", "dnszones", "dnsrecords"} {
-		if err := api.ApplyCRDs(ctx, filepath.Join(stack.Root(), "zonecontroller", "api", "v1alpha1", "dns.spokedns.io_"+kind+".yaml")); err != nil {
-			t.Fatal(err)
-		}
+	if err := api.ApplyCRDs(ctx, stack.ZoneControllerCRDs()); err != nil {
+		t.Fatal(err)
 	}
 	if err := api.ApplyYAML(ctx, objects); err != nil {
 		t.Fatalf("the API server does not take what import prints: %v\n%s", err, objects)
@@ -197,17 +202,102 @@ func TestAZoneGoesRound(t *testing.T) {
 	}
 }
 
+// TestAZoneIsTakenOver: objects that import printed find everything as they ask for it. Nothing changes in DNS, not even a
+// serial, and the records are theirs.
+func TestAZoneIsTakenOver(t *testing.T) {
+	ctx := t.Context()
+	s := stack.ForTest(t)
+	program, err := stack.BuildZonecontroller(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(t.TempDir(), "key.conf")
+	if err := os.WriteFile(keyFile, []byte(keyText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr := serve(t, s, "named", filepath.Join("testdata", zone+".db"))
+	before := transferred(t, addr)
+	objects, said, err := run(t, program, "import", "--server="+addr, "--zone="+zone, "--tsig-file="+keyFile, "--selector=dns=main", "--namespace=dns")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	api, err := s.APIServer(ctx, stack.APIServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ApplyCRDs(ctx, stack.ZoneControllerCRDs()); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ApplyYAML(ctx, "apiVersion: v1\nkind: Namespace\nmetadata: {name: dns}\n"); err != nil {
+		t.Fatal(err)
+	}
+	account, err := api.ZoneControllerAccount(ctx, program, "dns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ApplyYAML(ctx, fmt.Sprintf(`apiVersion: v1
+kind: Secret
+metadata: {name: mover, namespace: dns}
+stringData: {name: %s, secret: %s}
+---
+apiVersion: dns.spokedns.io/v1alpha1
+kind: DNSServer
+metadata: {name: there, namespace: dns, labels: {dns: main}}
+spec: {address: "%s", role: Primary, tsig: {name: mover}}
+---
+`, keyName, keySecret, addr)+strings.TrimPrefix(objects, "---\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ZoneController(ctx, stack.ZoneControllerConfig{Program: program, Kubeconfig: account, Namespace: "dns"}); err != nil {
+		t.Fatal(err)
+	}
+	records := api.Dynamic.Resource(schema.GroupVersionResource{Group: "dns.spokedns.io", Version: "v1alpha1", Resource: "dnsrecords"}).Namespace("dns")
+	if err := stack.Eventually(ctx, 2*time.Minute, func(ctx context.Context) error {
+		list, err := records.List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, r := range list.Items {
+			conditions, _, _ := unstructured.NestedSlice(r.Object, "status", "conditions")
+			if text := fmt.Sprint(conditions); !strings.Contains(text, "status:True type:Ready") {
+				return fmt.Errorf("%s is not Ready: %s", r.GetName(), text)
+			}
+		}
+		if want := strings.Count(objects, "kind: DNSRecord"); len(list.Items) != want {
+			return fmt.Errorf("%d records, want %d", len(list.Items), want)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, transferred(t, addr)); diff != "" {
+		t.Errorf("the zone has changed (-before +after):\n%s", diff)
+	}
+	// Now they are theirs: what is deleted goes, and nothing else.
+	if err := records.Delete(ctx, "www.example.org-cname", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stack.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+		got, err := stack.Query(ctx, addr, "www.example.org", "CNAME")
+		if err == nil && len(got) > 0 {
+			err = fmt.Errorf("www.example.org is still answered with %q", got)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if after := transferred(t, addr); len(after) != len(before)-1 {
+		t.Errorf("%d records are left, want %d: one of %d was deleted", len(after), len(before)-1, len(before))
+	}
+}
+
 // TestWhatCannotBeRead: what is wrong is said with the flag, or by the server.
 func TestWhatCannotBeRead(t *testing.T) {
 	program, err := stack.BuildZonecontroller(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	original, err := filepath.Abs(filepath.Join("testdata", zone+".db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := serve(t, stack.ForTest(t), "named", original)
+	addr := serve(t, stack.ForTest(t), "named", filepath.Join("testdata", zone+".db"))
 	noKey := filepath.Join(t.TempDir(), "key.conf")
 	if err := os.WriteFile(noKey, []byte("zone {}"), 0o600); err != nil {
 		t.Fatal(err)
