@@ -31,8 +31,8 @@ type Left struct {
 }
 
 // Objects are those that mean the RRsets of a zone: a DNSZone with SOA, NS records and glue, and a DNSRecord for each of
-// the others (or several, where one holds too few values), named by its name and type. What they mean is exactly the RRsets but those left; it is an error where the
-// zone's own cannot be meant by a DNSZone.
+// the others (or several, where one holds too few values), named by its name and type. What they mean is exactly the
+// RRsets but those left; it is an error where the zone's own cannot be meant by a DNSZone.
 func Objects(zone string, sets []backend.RRset, o Options) (*v1alpha1.DNSZone, []v1alpha1.DNSRecord, []Left, error) {
 	rest := make(map[backend.Key]backend.RRset, len(sets))
 	for _, set := range sets {
