@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"time"
@@ -86,4 +87,22 @@ func withInstalls(all []fleet.Right, more []install.Right) []fleet.Right {
 		out[at].Rules = slices.Concat(out[at].Rules, r.Rules)
 	}
 	return out
+}
+
+// chartValues prints rights as the chart of this program takes them.
+func chartValues(w io.Writer, rights []install.Right) error {
+	var list []map[string]any
+	for _, r := range rights {
+		item := map[string]any{"rules": r.Rules}
+		if r.Namespace != "" {
+			item["namespace"] = r.Namespace
+		}
+		list = append(list, item)
+	}
+	text, err := yaml.Marshal(map[string]any{"local": map[string]any{"installRights": list}})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }

@@ -53,6 +53,7 @@ type rightsCommand struct {
 	Namespace     string   `default:"kube-system" help:"Namespace of the ServiceAccount."`
 	DNSNamespaces []string `name:"dns-namespace" default:"kube-system" help:"Namespace of the cluster's DNS; openshift-dns on OpenShift. Repeat it for several."`
 	Forwardings   []string `name:"forwarding" placeholder:"FILE" help:"DNSForwarding in YAML, for the rights to install external-dns as it says; its namespaces are made. Repeat it for several."`
+	ChartValues   bool     `help:"Print the rights to install external-dns as values of the chart corednsconfig, and nothing else."`
 	Cluster       string   `placeholder:"NAME" default:"cluster" help:"What <cluster.name> in its values stands for, and <cluster.namespace>."`
 }
 
@@ -61,6 +62,9 @@ func (r rightsCommand) run(ctx context.Context, s streams) error {
 	made, err := r.installs(ctx)
 	if err != nil {
 		return err
+	}
+	if r.ChartValues {
+		return chartValues(s.stdout, made)
 	}
 	meta := func(namespace string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: ownName}

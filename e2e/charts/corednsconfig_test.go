@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,10 +23,10 @@ import (
 // Kubeconfigs in other people's namespaces are readable only where a source keeps them there.
 func TestSecretsAreReadableOnlyForTheirSource(t *testing.T) {
 	for source, want := range map[string][]string{
-		"Local":      nil,
-		"Kubeconfig": {"dns: list secrets. *"},
-		"ClusterAPI": {": get secrets. *"},
-		"OpenMCP":    {": get secrets. *"},
+		"Local":      {"dns: get secrets. *"},
+		"Kubeconfig": {"dns: get secrets. *", "dns: list secrets. *"},
+		"ClusterAPI": {": get secrets. *", "dns: get secrets. *"},
+		"OpenMCP":    {": get secrets. *", "dns: get secrets. *"},
 	} {
 		r := render(t, chartDir(t, "corednsconfig"), "testdata/corednsconfig/least.yaml", "--set", "sources={"+source+"}")
 		var got []string
@@ -111,6 +112,45 @@ func TestCorednsconfigLivesWithItsRights(t *testing.T) {
 	}
 }
 
+// What "corednsconfig rights" prints for a DNSForwarding is what the chart takes, and gives: to the letter.
+func TestTheChartGivesTheRightsToInstall(t *testing.T) {
+	program, err := stack.BuildCorednsconfig(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := func(flags ...string) string {
+		t.Helper()
+		page, err := os.ReadFile(filepath.Join(stack.Root(), "docs", "landscape.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(page), "## external-dns in every cluster")
+		_, rest, _ = strings.Cut(rest, "```yaml\n")
+		example, _, _ := strings.Cut(rest, "```")
+		out, err := exec.CommandContext(t.Context(), program, append([]string{"rights", "--forwarding=" + valuesFile(t, example)}, flags...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	r := render(t, chartDir(t, "corednsconfig"), "testdata/corednsconfig/least.yaml", "--values", valuesFile(t, printed("--chart-values")))
+	theirs := release{t: t}
+	for _, u := range parsed(t, printed()).objects {
+		if u.GetKind() == "Role" && u.GetNamespace() == "external-dns" {
+			theirs.objects = append(theirs.objects, u)
+		}
+	}
+	want := get[rbacv1.Role](theirs, "Role", "spokedns-corednsconfig")
+	got := get[rbacv1.Role](r, "Role", "edge-corednsconfig-installs")
+	if diff := cmp.Diff(want.Rules, got.Rules); diff != "" || got.Namespace != want.Namespace {
+		t.Errorf("in %s: printed -, chart +\n%s", got.Namespace, diff)
+	}
+	whole := get[rbacv1.ClusterRole](r, "ClusterRole", "dns:edge-corednsconfig:installs")
+	if !slices.Contains(flat(whole.Rules), "create namespaces. external-dns") {
+		t.Errorf("%q", flat(whole.Rules))
+	}
+}
+
 func TestTheCorednsconfigChartRefusesWrongValues(t *testing.T) {
 	refused(t, "corednsconfig", "testdata/corednsconfig/least.yaml", []wrong{
 		{`image.repository=`, "image.repository"},
@@ -120,6 +160,8 @@ func TestTheCorednsconfigChartRefusesWrongValues(t *testing.T) {
 		{`sources=["local"]`, "sources"},
 		{`sources=["Local","Local"]`, "sources"},
 		{`local.dnsNamespaces=["kube-dns"]`, "dnsNamespaces"},
+		{`local.installRights=[{"namespace":"external-dns"}]`, "rules"},
+		{`local.installRights=[{"rule":[]}]`, "rule"},
 		{`lease=Forwarding`, "lease"},
 		{`annotation=`, "annotation"},
 		{`discover=30`, "discover"},
