@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path"
 	"strings"
 	"time"
 
-	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile/clause"
@@ -64,15 +64,17 @@ func (b *bind) ensure(ctx context.Context, z ZoneConfig, content Content) (chang
 		if err := b.take(ctx, next, &f, now); err != nil {
 			return changed, b.hint(z.Zone, err)
 		}
-		if next == promote || next == fetch {
-			// What follows is the server's: it has all that it needs.
-			err := b.s.await(ctx, z.Zone)
-			if err != nil {
+		// What follows is the server's: it has all that it needs.
+		switch next {
+		case add:
+			_ = b.s.await(ctx, z.Zone, min(b.s.cfg.Timeout, 2*time.Second)) // else it is told to fetch
+		case promote, fetch:
+			if err := b.s.await(ctx, z.Zone, b.s.cfg.Timeout); err != nil {
 				return changed, &Unfetched{b.s.cfg.Name, z.Zone, addresses(z.Primaries), err}
 			}
-			if next == promote {
-				return changed, nil
-			}
+		}
+		if next == promote {
+			return changed, nil
 		}
 	}
 	return changed, fmt.Errorf("%s: zone %s does not become what it should: somebody else is changing it", b.s.cfg.Name, z.Zone)
@@ -119,27 +121,24 @@ func (b *bind) look(ctx context.Context, zone string) (found, error) {
 	if err != nil && !rndc.Is(err, rndc.Failure) {
 		return found{}, err
 	}
-	f := found{conf: conf}
 	soa, asked := b.s.dns.SOA(ctx, zone)
 	if err != nil {
 		if asked == nil && automatic(zone, soa) {
-			return f, &Unsupported{b.s.cfg.Name, zone, "the server serves this zone empty by itself (RFC 6303)",
+			err = &Unsupported{b.s.cfg.Name, zone, "the server serves this zone empty by itself (RFC 6303)",
 				fmt.Sprintf("set `disable-empty-zone \"%s\";` in the options of its configuration", zone)}
 		}
-		return f, err
+		return found{}, err
 	}
-	err = asked
-	var not *rfc2136.NotServed
-	switch {
-	case err == nil:
-		f.serving, f.serial = true, soa.Serial
-		return f, nil
-	case !errors.As(err, &not):
-		return found{}, &Unreachable{b.s.cfg.Name, err}
-	case !ours(fileOf(conf), zone, b.view):
-		return f, nil
+	if asked == nil {
+		return found{conf: conf, serving: true, serial: soa.Serial}, nil
 	}
-	f.lost, err = b.lost(ctx, zone)
+	if err := b.s.unanswered(asked); err != nil {
+		return found{}, err
+	}
+	f := found{conf: conf}
+	if ours(fileOf(conf), zone, b.view) && isPrimary(conf) {
+		f.lost, err = b.lost(ctx, zone)
+	}
 	return f, err
 }
 
@@ -151,7 +150,7 @@ func (b *bind) lost(ctx context.Context, zone string) (bool, error) {
 	}
 	err = b.rndc.Reload(ctx, b.zone(zone))
 	var refused *rndc.Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && gone(refused.Result) {
 		return true, nil
 	}
 	return false, err
@@ -185,7 +184,7 @@ func (b *bind) hint(zone string, err error) error {
 	if errors.As(err, &refused) && refused.Result == rndc.NotFound && (refused.Command == "addzone" || strings.Contains(refused.Text, "configure_zone")) {
 		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "see that the view, the dnssec-policy and the keys of DNSServer and DNSZone are in the server's configuration by these names"}
 	}
-	if rndc.Is(err, rndc.NotPermitted) || rndc.Is(err, rndc.Failure) {
+	if rndc.Is(err, rndc.NotPermitted, rndc.Failure) && refused.Command != "reload" {
 		return &Unsupported{b.s.cfg.Name, zone, err.Error(), "set `allow-new-zones yes;` in the options of the server's configuration, and let its user write to its directory"}
 	}
 	return err
@@ -234,9 +233,8 @@ func (f *filling) offer(ctx context.Context) error {
 // and answers SERVFAIL.
 func (f *filling) fill(ctx context.Context) error {
 	// A server that does not know the TSIG key would say so to its log only.
-	var not *rfc2136.NotServed
-	if _, err := f.s.dns.SOA(ctx, f.z.Zone); err != nil && !errors.As(err, &not) {
-		return err
+	if _, err := f.s.dns.SOA(ctx, f.z.Zone); f.s.unanswered(err) != nil {
+		return f.s.unanswered(err)
 	}
 	if err := f.offer(ctx); err != nil {
 		return err
@@ -257,7 +255,7 @@ func (f *filling) fill(ctx context.Context) error {
 	case <-wait.Done():
 		return &Unfetched{f.s.cfg.Name, f.z.Zone, []string{from}, context.Cause(wait)}
 	}
-	err = f.s.await(ctx, f.z.Zone)
+	err = f.s.await(ctx, f.z.Zone, f.s.cfg.Timeout)
 	if err != nil {
 		return &Unfetched{f.s.cfg.Name, f.z.Zone, []string{from}, err}
 	}
@@ -278,6 +276,8 @@ func (f *filling) promote(ctx context.Context, file string) error {
 	var refused *rndc.Error
 	if errors.As(err, &refused) {
 		f.sweep(ctx, zone, file)
+	}
+	if refused != nil && refused.Result != rndc.NotFound && refused.Result != rndc.FileNotFound {
 		return fmt.Errorf("%s does not take the content of zone %s, its log says which record it is about: %w", f.s.cfg.Name, f.z.Zone, err)
 	}
 	return err
@@ -286,7 +286,7 @@ func (f *filling) promote(ctx context.Context, file string) error {
 // written waits until a file is there. The control channel says so only to who adds a zone with it: one that
 // does not come to be, because the file is text.
 func (f *filling) written(ctx context.Context, file string) error {
-	probe := f.bind.zone(strings.TrimSuffix(strings.TrimPrefix(file, filePrefix(f.z.Zone, f.view)), ".db") + ".is-written.invalid")
+	probe := f.bind.zone(strings.TrimSuffix(strings.TrimPrefix(path.Base(file), filePrefix(f.z.Zone, f.view)), ".db") + ".is-written.invalid")
 	conf := []clause.Statement{clause.Of("type", "primary"), clause.Text("file", file), clause.Of("masterfile-format", "raw")}
 	ctx, cancel := context.WithTimeout(ctx, f.s.cfg.Timeout)
 	defer cancel()

@@ -14,7 +14,7 @@ type elsewhere struct{ s *Server }
 func (e *elsewhere) ensure(ctx context.Context, z ZoneConfig, _ Content) (bool, error) {
 	name, catalog := e.s.cfg.Name, e.s.cfg.Control.Catalog
 	if catalog != "" {
-		if err := e.s.await(ctx, z.Zone); err != nil {
+		if err := e.s.await(ctx, z.Zone, e.s.cfg.Timeout); err != nil {
 			return false, &Unfetched{name, z.Zone, addresses(z.Primaries), fmt.Errorf("by catalog zone %s: %w", catalog, err)}
 		}
 		return false, nil
@@ -22,7 +22,7 @@ func (e *elsewhere) ensure(ctx context.Context, z ZoneConfig, _ Content) (bool, 
 	state, err := e.s.State(ctx, z.Zone)
 	switch {
 	case err != nil:
-		return false, &Unreachable{name, err}
+		return false, e.s.unanswered(err)
 	case state.Is == Serving:
 		return false, nil
 	}
@@ -41,7 +41,7 @@ func (e *elsewhere) remove(ctx context.Context, zone string) error {
 	state, err := e.s.State(ctx, zone)
 	switch {
 	case err != nil:
-		return &Unreachable{e.s.cfg.Name, err}
+		return e.s.unanswered(err)
 	case state.Is == Absent:
 		return nil
 	}
@@ -58,9 +58,9 @@ func addresses(all []Endpoint) []string {
 	return out
 }
 
-// await asks until the server serves the zone, as long as a step may take.
-func (s *Server) await(ctx context.Context, zone string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+// await asks until the server serves the zone.
+func (s *Server) await(ctx context.Context, zone string, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for pause := firstPause; ; pause = min(pause*2, longestPause) {
 		_, err := s.dns.SOA(ctx, zone)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spokedns/spokedns/webhook/backend"
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/knot"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/rndc"
 )
@@ -50,7 +51,8 @@ func (e *ClockSkew) Error() string {
 	return fmt.Sprintf("%s: its clock is %s %s ours; signed messages are accepted up to 5m0s: set the clocks right", e.Server, by, direction)
 }
 
-// Unreachable says that the server's control was not reached, or broke off: what was asked for may have been done.
+// Unreachable says that the server was not reached, by DNS or its control, or broke off: what was asked for may
+// have been done.
 type Unreachable struct {
 	Server string
 	Err    error
@@ -98,8 +100,18 @@ func (s *Server) explain(ctx context.Context, err error) error {
 		return &Unreachable{s.cfg.Name, channel}
 	case errors.As(err, &socket):
 		return &Unreachable{s.cfg.Name, socket}
-	case err != nil && backend.KindOf(err) == backend.Denied:
-		return &Denied{s.cfg.Name, err}
 	}
 	return err
+}
+
+// unanswered gives an error of DNS its type: none when the server answered, only not with data of the zone.
+func (s *Server) unanswered(err error) error {
+	var not *rfc2136.NotServed
+	switch {
+	case err == nil, errors.As(err, &not):
+		return nil
+	case backend.KindOf(err) == backend.Denied:
+		return &Denied{s.cfg.Name, err}
+	}
+	return &Unreachable{s.cfg.Name, err}
 }

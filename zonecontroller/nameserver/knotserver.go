@@ -42,7 +42,7 @@ func (k *knotd) look(ctx context.Context, zone string) (onKnot, error) {
 	case err != nil && !o.ours() && backend.KindOf(err) == backend.Denied:
 		return o, nil // Knot does not answer who may do nothing with the zone
 	case err != nil:
-		return o, &Unreachable{k.s.cfg.Name, err}
+		return o, k.s.unanswered(err)
 	}
 	if o.state.Is == Serving || len(o.section["master"]) > 0 {
 		return o, nil
@@ -99,7 +99,7 @@ func (k *knotd) ensure(ctx context.Context, z ZoneConfig, content Content) (bool
 			return true, err
 		}
 	}
-	if err := k.s.await(ctx, z.Zone); err != nil {
+	if err := k.s.await(ctx, z.Zone, k.s.cfg.Timeout); err != nil {
 		return true, &Unfetched{k.s.cfg.Name, z.Zone, addresses(z.Primaries), err}
 	}
 	return true, nil
@@ -152,7 +152,7 @@ func (k *knotd) fill(ctx context.Context, z ZoneConfig, now onKnot, wish knotCon
 	if err := k.change(ctx, now, seeding); err != nil {
 		return err
 	}
-	if err := k.s.await(ctx, z.Zone); err != nil {
+	if err := k.s.await(ctx, z.Zone, k.s.cfg.Timeout); err != nil {
 		return &Unfetched{k.s.cfg.Name, z.Zone, []string{from}, err}
 	}
 	if now.section, err = k.tool.Section(ctx, wish.zone); err != nil {
@@ -161,7 +161,7 @@ func (k *knotd) fill(ctx context.Context, z ZoneConfig, now onKnot, wish knotCon
 	if err := k.change(ctx, now, wish); err != nil {
 		return err
 	}
-	return k.s.await(ctx, z.Zone)
+	return k.s.await(ctx, z.Zone, k.s.cfg.Timeout)
 }
 
 func (k *knotd) change(ctx context.Context, now onKnot, wish knotConf) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile/clause"
+	"github.com/spokedns/spokedns/zonecontroller/nameserver/rndc"
 )
 
 // found is what stands on a BIND server.
@@ -61,11 +62,9 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 	if !ours(file, z.Zone, view) {
 		return keep
 	}
-	typ, _ := clause.Find(f.conf, "type")
-	isPrimary := typ.Value() == "primary" || typ.Value() == "master"
 	behind := f.serving && older(f.serial, z.Floor)
 	switch {
-	case role == v1alpha1.Primary && !isPrimary:
+	case role == v1alpha1.Primary && !isPrimary(f.conf):
 		if f.serving && !behind {
 			return promote
 		}
@@ -77,7 +76,7 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 		case !f.serving:
 			return stuck
 		}
-	case isPrimary:
+	case isPrimary(f.conf):
 		return discard
 	}
 	if !clause.Same(settled(f.conf, z), wish(file)) {
@@ -87,6 +86,22 @@ func plan(f found, z ZoneConfig, role v1alpha1.Role, view string, wish func(file
 		return fetch
 	}
 	return nothing
+}
+
+func isPrimary(conf []clause.Statement) bool {
+	typ, _ := clause.Find(conf, "type")
+	return typ.Value() == "primary" || typ.Value() == "master"
+}
+
+// gone reports whether a server that refuses to read a zone's file has lost the content for good. What an
+// administrator can put right, or passes, is no loss: the file would be deleted.
+func gone(result string) bool {
+	switch result {
+	case rndc.NotPermitted, rndc.Failure, "out of memory", "not enough free resources", "too many open files", "I/O error", "disk full", "quota reached",
+		"timed out", "shutting down", "unexpected error", "not implemented", "not found":
+		return false
+	}
+	return true
 }
 
 // older reports whether a serial lies below the floor (RFC 1982); no floor lies above any.

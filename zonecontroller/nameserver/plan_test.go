@@ -9,6 +9,7 @@ import (
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile/clause"
+	"github.com/spokedns/spokedns/zonecontroller/nameserver/rndc"
 )
 
 const zone = "example.org"
@@ -131,5 +132,18 @@ func TestUnsigning(t *testing.T) {
 	}
 	if got := unsigning(signed, signed, ZoneConfig{Zone: zone, DNSSECPolicy: "default"}); len(got) != 1 || got[0].Value() != "default" {
 		t.Errorf("a zone that stays signed: %v", got)
+	}
+}
+
+func TestGone(t *testing.T) {
+	for _, result := range []string{rndc.FileNotFound, "unexpected end of input", "not at top of zone", "bad zone", "syntax error", "journal rollforward failed"} {
+		if !gone(result) {
+			t.Errorf("%q: the content is there still", result)
+		}
+	}
+	for _, result := range []string{rndc.NotPermitted, "out of memory", "too many open files", "I/O error"} {
+		if gone(result) {
+			t.Errorf("%q: the file would be deleted", result)
+		}
 	}
 }

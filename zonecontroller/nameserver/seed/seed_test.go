@@ -211,10 +211,15 @@ func TestRelease(t *testing.T) {
 	}
 	young := content(0)
 	young[1].Values = []string{"ns.example.net. hostmaster.example.org. 43 3600 600 604800 60"}
-	offer(t, s, content(0))
+	older := offer(t, s, content(0))
 	offer(t, s, young)
 	if records, _, err := transfer(s.Address(), secret); err != nil || records[0].(*dns.SOA).Serial != 43 {
 		t.Errorf("offered twice: %v, %v; want the younger", records, err)
+	}
+	select {
+	case <-older.Fetched():
+	case <-time.After(10 * time.Second):
+		t.Error("who made the older offer is not told")
 	}
 }
 
