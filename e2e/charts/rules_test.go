@@ -35,6 +35,7 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			{"SpokednsChangesRepeat", `spokedns_repeated_changes_total{view="v", zone="z", %s}`, "0+1x120", "7x120"},
 			{"SpokednsNamesWait", `spokedns_decisions{view="v", action="hold", %s}`, "3x120", "0x120"},
 			{"SpokednsEndpointsRefused", `spokedns_endpoints_refused{view="v", reason="invalid", %s}`, "3x120", "0x120"},
+			{"SpokednsZonesWait", `spokedns_zones{view="v", state="waiting", %s}`, "1x120", "0x120"},
 			{"SpokednsSiteAddressUnknown", `spokedns_wan_ip_known{target="site", family="ipv4", %s}`, "0x120", "1x120"},
 			{"SpokednsSiteAddressFallback", `spokedns_wan_ip_fallback{target="site", family="ipv4", %s}`, "1x120", "0x120"},
 			{"SpokednsFailoverIncomplete", `spokedns_failover_records_left{%s}`, "3x120", "0x120"},
