@@ -3,6 +3,7 @@ package nameserver
 import (
 	"fmt"
 
+	"github.com/spokedns/spokedns/webhook/backend/rfc2136"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile/clause"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver/rndc"
@@ -105,4 +106,4 @@ func gone(result string) bool {
 }
 
 // older reports whether a serial lies below the floor (RFC 1982); no floor lies above any.
-func older(serial, floor uint32) bool { return floor != 0 && int32(serial-floor) < 0 }
+func older(serial, floor uint32) bool { return floor != 0 && rfc2136.Newer(floor, serial) }

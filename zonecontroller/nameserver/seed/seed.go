@@ -124,19 +124,8 @@ func (s *Server) Offer(zone string, content []backend.RRset, key keyfile.Key) (*
 	return o, nil
 }
 
-// done tells of the zone being fetched, also those whose own offer was not the youngest.
-func (s *Server) done(fetched *Offer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range s.offers {
-		if o.zone == fetched.zone && o.key == fetched.key {
-			o.once.Do(func() { close(o.fetched) })
-		}
-	}
-}
-
-// Fetched is closed when somebody who knows the key has been sent all of the zone, from this offer or another one. Of several servers with one key it
-// does not say which one has it: that server itself does.
+// Fetched is closed when somebody who knows the key has been sent all of the zone, from this offer or another
+// one. Of several servers with one key it does not say which one has it: that server itself does.
 func (o *Offer) Fetched() <-chan struct{} { return o.fetched }
 
 // Release ends the offer. It may be called several times.
