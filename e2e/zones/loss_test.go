@@ -19,7 +19,8 @@ import (
 // TestLoss: servers lose what they have in every way, and get it again: what objects ask for, and what others wrote.
 func TestLoss(t *testing.T) {
 	s := newSite(t)
-	a, b, c := s.primary("a"), s.primary("b"), s.follower("c", "catalog.loss")
+	a, b := s.primary("a"), s.primary("b")
+	c := s.follower("c", "catalog.loss", a, b)
 	zone := s.dnszone("zone", s.zone)
 	s.create(zone, s.dnsrecord("www", "zone", "A", "192.0.2.1"), s.dnsrecord("*.apps", "zone", "A", "192.0.2.80"))
 	z := s.zone

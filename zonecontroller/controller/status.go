@@ -38,6 +38,7 @@ type statuses struct {
 
 	mu     sync.Mutex
 	drafts map[subject]*draft
+	busy   map[subject]bool // being written
 }
 
 // subject is an object that has a status.
@@ -56,7 +57,7 @@ type draft struct {
 func newStatuses(c client.Client, workers int, log *slog.Logger, m *Metrics) *statuses {
 	limits := workqueue.NewTypedItemExponentialFailureRateLimiter[subject](50*time.Millisecond, 10*time.Second)
 	return &statuses{
-		client: c, log: log, metrics: m, workers: workers, drafts: map[subject]*draft{},
+		client: c, log: log, metrics: m, workers: workers, drafts: map[subject]*draft{}, busy: map[subject]bool{},
 		queue: workqueue.NewTypedRateLimitingQueue(limits),
 	}
 }
@@ -66,16 +67,40 @@ func (s *statuses) set(k kind, name types.NamespacedName, uid types.UID, status 
 	s.put(subject{k, name}, &draft{uid: uid, status: status})
 }
 
-// store writes a status and returns when it, or a newer one, is stored.
+// store writes a status and returns when it, or a newer one, is stored. It does not wait for those of others.
 func (s *statuses) store(ctx context.Context, k kind, name types.NamespacedName, uid types.UID, status any) error {
-	told := make(chan error, 1)
-	s.put(subject{k, name}, &draft{uid: uid, status: status, told: []chan error{told}})
+	of, told := subject{k, name}, make(chan error, 1)
+	d := &draft{uid: uid, status: status, told: []chan error{told}}
+	if s.begin(of, true) {
+		err := s.write(ctx, of, d)
+		s.metrics.wroteStatus(k, err)
+		s.end(of)
+		return err
+	}
+	s.put(of, d)
 	select {
 	case err := <-told:
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// begin has a status written by nobody else until end. first: and only if no other one waits.
+func (s *statuses) begin(of subject, first bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[of] || first && s.drafts[of] != nil {
+		return false
+	}
+	s.busy[of] = true
+	return true
+}
+
+func (s *statuses) end(of subject) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, of)
 }
 
 func (s *statuses) put(of subject, d *draft) {
@@ -109,6 +134,11 @@ func (s *statuses) run(ctx context.Context) {
 }
 
 func (s *statuses) next(ctx context.Context, of subject) {
+	if !s.begin(of, false) {
+		s.queue.AddAfter(of, 5*time.Millisecond)
+		return
+	}
+	defer s.end(of)
 	s.mu.Lock()
 	d := s.drafts[of]
 	delete(s.drafts, of)
