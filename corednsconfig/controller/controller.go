@@ -253,6 +253,7 @@ func (c *Controller) discover(ctx context.Context) {
 			c.opts.Log.Warn("clusters cannot be listed; those known stay as they are", "source", source, "error", err)
 		}
 		c.desk.meet(l)
+		c.opts.Metrics.met(l)
 		c.asked, c.listed = digest, time.Now()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/spokedns/spokedns/corednsconfig/api/v1alpha1"
+	"github.com/spokedns/spokedns/corednsconfig/fleet"
 	"github.com/spokedns/spokedns/corednsconfig/install"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
 )
@@ -22,6 +23,7 @@ type Metrics struct {
 	jobs      *prometheus.HistogramVec // kind
 	probe     *prometheus.GaugeVec     // cluster
 	success   *prometheus.GaugeVec     // cluster
+	ends      *prometheus.GaugeVec     // cluster
 	installs  *prometheus.CounterVec   // result
 	installed *prometheus.GaugeVec     // state
 
@@ -50,9 +52,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		installs:  counter("external_dns_steps_total", "Things done about external-dns in clusters, by what was done, or why not.", "result"),
 		installed: gauge("external_dns_clusters", "Clusters in which external-dns is wished or still is, by the reason of their condition ExternalDNS.", "reason"),
 		success:   gauge("last_success", "When the cluster was last seen to resolve the zones, in seconds since 1970.", "cluster"),
+		ends:      gauge("certificate_expiry_timestamp_seconds", "When the client certificate ends by which the cluster is reached, in seconds since 1970.", "cluster"),
 		known:     map[string]bool{},
 	}
-	r.MustRegister(m.clusters, m.applies, m.rollbacks, m.drifts, m.events, m.jobs, m.probe, m.success, m.installs, m.installed)
+	r.MustRegister(m.clusters, m.applies, m.rollbacks, m.drifts, m.events, m.jobs, m.probe, m.success, m.installs, m.installed, m.ends)
 	return m
 }
 
@@ -101,6 +104,22 @@ func (m *Metrics) didInstall(r result) {
 		m.installs.WithLabelValues(string(r.installReport.Reason)).Inc()
 	case r.installReport.Did != install.DoNothing:
 		m.installs.WithLabelValues(string(r.installReport.Did)).Inc()
+	}
+}
+
+// met tells when the certificates end by which the clusters of a listing are reached. Of clusters whose source could not
+// be listed what was told stays.
+func (m *Metrics) met(l fleet.Listing) {
+	if m == nil {
+		return
+	}
+	if len(l.Failed) == 0 {
+		m.ends.Reset()
+	}
+	for _, c := range l.Clusters {
+		if end, ok := fleet.CertificateEnd(c.Config); ok {
+			m.ends.WithLabelValues(c.ID).Set(float64(end.Unix()))
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/url"
 	"strings"
@@ -124,6 +125,23 @@ func expired(u *clientcmdapi.AuthInfo, name string, now time.Time) *Unusable {
 		return &Unusable{Expired, fmt.Sprintf("kubeconfig: users[%s].token was valid until %s", name, end.UTC().Format(time.RFC3339))}
 	}
 	return nil
+}
+
+// CertificateEnd is when the client certificate in cfg ends; false when it has none. Tokens are left out: who grants one
+// for a day grants the next one, too.
+func CertificateEnd(cfg *rest.Config) (time.Time, bool) {
+	if cfg == nil {
+		return time.Time{}, false
+	}
+	block, _ := pem.Decode(cfg.CertData)
+	if block == nil {
+		return time.Time{}, false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return leaf.NotAfter, true
 }
 
 // tokenEnd is when a token ends that says so, as those of service accounts do (RFC 7519 §4.1.4).
