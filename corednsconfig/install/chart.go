@@ -29,11 +29,15 @@ import (
 type Chart struct {
 	files  []*archive.BufferedFile
 	digest string
+	slots  chan struct{} // to render; it takes some megabytes
 }
+
+// atOnce is how many render at the same time. They are busy with nothing but computing.
+const atOnce = 4
 
 // OpenChart reads the chart in a directory of a file system and fails if it is none.
 func OpenChart(files fs.FS, dir string) (*Chart, error) {
-	c, sum := &Chart{}, sha256.New()
+	c, sum := &Chart{slots: make(chan struct{}, atOnce)}, sha256.New()
 	err := fs.WalkDir(files, dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "README.md" { // it says nothing to a cluster
 			return err
@@ -62,6 +66,12 @@ func (c *Chart) load() (*helmchart.Chart, error) { return loader.LoadFiles(c.fil
 func (c *Chart) Render(ctx context.Context, w Wish) ([]*unstructured.Unstructured, error) {
 	if companion, _ := w.Values["companionOnly"].(bool); companion {
 		return nil, &ValuesError{"values.companionOnly", "true: want it false: what is installed here brings its own external-dns"}
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	chart, err := c.load()
 	if err != nil {

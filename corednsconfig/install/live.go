@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -209,24 +208,4 @@ func count(text []byte, metric string) float64 {
 		}
 	}
 	return 0
-}
-
-// flat are values as paths, for comparisons.
-func flat(values map[string]any) map[string]string {
-	out := map[string]string{}
-	var walk func(path string, v any)
-	walk = func(path string, v any) {
-		if m, ok := v.(map[string]any); ok && len(m) > 0 {
-			for key, v := range m {
-				walk(path+"."+key, v)
-			}
-			return
-		}
-		text, _ := json.Marshal(v) // values were read from JSON
-		out[path] = string(text)
-	}
-	for key, v := range values {
-		walk(key, v)
-	}
-	return out
 }

@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -91,4 +92,24 @@ func verb(s Step) string {
 		return "wait for"
 	}
 	return "upgrade"
+}
+
+// flat are values as paths, for comparisons.
+func flat(values map[string]any) map[string]string {
+	out := map[string]string{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		if m, ok := v.(map[string]any); ok && len(m) > 0 {
+			for key, v := range m {
+				walk(path+"."+key, v)
+			}
+			return
+		}
+		text, _ := json.Marshal(v) // values were read from JSON
+		out[path] = string(text)
+	}
+	for key, v := range values {
+		walk(key, v)
+	}
+	return out
 }

@@ -143,6 +143,22 @@ func (b *bench) step(w install.Wish, state install.State, did install.Step) inst
 	return r
 }
 
+// plans shows what would be done, which must say this, nothing: nothing would; and touches nothing.
+func (b *bench) plans(w install.Wish, says ...string) {
+	b.Helper()
+	before := snapshot(b.T, b.api)
+	text, err := b.engine.Plan(b.Context(), b.spoke, w)
+	if err != nil || (text == "") != (len(says) == 0) {
+		b.Fatalf("%v, %q", err, text)
+	}
+	for _, want := range says {
+		if !strings.Contains(text, want) {
+			b.Errorf("the plan lacks %q:\n%s", want, text)
+		}
+	}
+	same(b.T, before, snapshot(b.T, b.api))
+}
+
 // ready has the Deployment be up, as a cluster's controllers would say.
 func (b *bench) ready(namespace string) {
 	b.Helper()
@@ -178,7 +194,10 @@ func TestInstallWithNarrowRights(t *testing.T) {
 	b := newBench(t)
 	before := snapshot(t, b.api)
 	w := wished(t, "west")
+	b.grant(w)
+	b.plans(w, "+ namespace external-dns\n", "= Secret etcd-of-spokes as external-dns/etcd\n", "install release", `+ externalDNS.txtOwnerId: "west-spoke-1"`)
 	b.installed(w)
+	b.plans(w)
 	copied := func() string {
 		s, err := b.admin.CoreV1().Secrets("external-dns").Get(t.Context(), "etcd", metav1.GetOptions{})
 		if err != nil {
@@ -225,12 +244,14 @@ func TestInstallWithNarrowRights(t *testing.T) {
 
 	// Other values, one revision on.
 	other := wished(t, "east")
+	b.plans(other, "upgrade release", `~ externalDNS.txtOwnerId: "east-spoke-1"`)
 	b.step(other, install.Installing, install.Upgrade)
 	b.ready(w.Namespace)
 	b.step(other, install.Installed, install.DoNothing)
 
 	// The way out: first the records, then the rest. Nobody withdraws them here, so it takes the deadline.
 	leave := install.Wish{Namespace: w.Namespace, Release: w.Release, DrainTimeout: time.Minute}
+	b.plans(leave, "drain and uninstall release")
 	b.step(leave, install.Draining, install.Drain)
 	if d, err := b.admin.AppsV1().Deployments("external-dns").Get(t.Context(), "external-dns-webhook", metav1.GetOptions{}); err != nil || !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, "--source=ingress") {
 		t.Errorf("%v: it does not drain: %+v", err, d)
