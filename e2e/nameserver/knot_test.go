@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,8 +135,16 @@ func TestKnot(t *testing.T) {
 		if _, err := s.Ensure(ctx, z, content(z.Zone, 1, 2)); err != nil {
 			t.Fatal(err)
 		}
-		if ds, err := s.DNS().DS(ctx, z.Zone); err != nil || len(ds) != 1 {
-			t.Errorf("DS: %q, %v; want one", ds, err)
+		before, err := s.DNS().DS(ctx, z.Zone)
+		if err != nil || len(before) != 1 {
+			t.Errorf("DS: %q, %v; want one", before, err)
+		}
+		z.Floor = 1000
+		if _, err := s.Ensure(ctx, z, content(z.Zone, 1001, 2)); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := s.DNS().DS(ctx, z.Zone); err != nil || !slices.Equal(after, before) {
+			t.Errorf("filled again, the keys are others: DS %q, %v, before %q", after, err, before)
 		}
 		var unsupported *nameserver.Unsupported
 		z.DNSSECPolicy = ""

@@ -67,12 +67,15 @@ func (e *Unreachable) Unwrap() error { return e.Err }
 // Unfetched says that the server has the zone and did not get its content in time.
 type Unfetched struct {
 	Server, Zone string
-	From         []string // where it should get it, host:port
+	From         []string // where it should get it, host:port; empty where that is the server's own matter
 	Err          error    // what it answered last
 }
 
 // Error names what can be wrong.
 func (e *Unfetched) Error() string {
+	if len(e.From) == 0 {
+		return fmt.Sprintf("%s: zone %s: the server has it and does not serve it yet (%v)", e.Server, e.Zone, e.Err)
+	}
 	return fmt.Sprintf("%s: zone %s: no content was fetched from %v yet; the server has to reach it over TCP and UDP and know its TSIG key by the same name (%v)",
 		e.Server, e.Zone, e.From, e.Err)
 }

@@ -49,10 +49,15 @@ func (k *knotd) look(ctx context.Context, zone string) (onKnot, error) {
 	}
 	_, err = k.tool.Run(ctx, "-b", "zone-reload", zone)
 	var refused *knot.Error
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && knotGone(refused.Text) {
 		o.lost, err = true, nil
 	}
 	return o, err
+}
+
+// knotGone reports whether a server that refuses to read a zone has lost the content for good; see gone.
+func knotGone(text string) bool {
+	return !slices.ContainsFunc([]string{"memory", "permitted", "denied", "timeout", "busy", "canceled", "too many"}, func(s string) bool { return strings.Contains(text, s) })
 }
 
 func (o onKnot) ours() bool {
@@ -134,11 +139,7 @@ func (k *knotd) fill(ctx context.Context, z ZoneConfig, now onKnot, wish knotCon
 		return fmt.Errorf("the address for first transfers, %s: %w", from, err)
 	}
 	// Whatever an earlier life of the zone left behind, its journal above all, must not become content.
-	orphan := []string{"-f", "zone-purge", z.Zone}
-	if now.section == nil {
-		orphan = []string{"-f", "zone-purge", "+orphan", z.Zone}
-	}
-	if _, err := k.tool.Run(ctx, orphan...); err != nil && !knot.Says(err, "not exists") && !knot.Says(err, "no such") {
+	if err := k.purge(ctx, z.Zone, now.section != nil); err != nil {
 		return err
 	}
 	seeding := wish
@@ -164,6 +165,19 @@ func (k *knotd) fill(ctx context.Context, z ZoneConfig, now onKnot, wish knotCon
 	return k.s.await(ctx, z.Zone, k.s.cfg.Timeout)
 }
 
+// purge deletes the content of a zone. Its keys stay: the parent zone refers to them.
+func (k *knotd) purge(ctx context.Context, zone string, known bool) error {
+	args := []string{"-f", "zone-purge", "+expire", "+zonefile", "+journal", "+timers", zone}
+	if !known {
+		args = []string{"-f", "zone-purge", "+orphan", "+journal", "+timers", zone}
+	}
+	_, err := k.tool.Run(ctx, args...)
+	if knot.Says(err, "not exists") || knot.Says(err, "no such") {
+		return nil
+	}
+	return err
+}
+
 func (k *knotd) change(ctx context.Context, now onKnot, wish knotConf) error {
 	remotes, acls, err := k.identifiers(ctx, wish.id)
 	if err != nil {
@@ -187,7 +201,7 @@ func (k *knotd) remove(ctx context.Context, zone string) error {
 		return err
 	}
 	// The files go first: of a zone that it does not know, Knot cannot tell where they are.
-	if _, err := k.tool.Run(ctx, "-f", "zone-purge", zone); err != nil {
+	if err := k.purge(ctx, zone, true); err != nil {
 		return err
 	}
 	remotes, acls, err := k.identifiers(ctx, knotID(zone))

@@ -146,4 +146,9 @@ func TestGone(t *testing.T) {
 			t.Errorf("%q: the file would be deleted", result)
 		}
 	}
+	for text, want := range map[string]bool{"(not exists)": true, "(malformed data)": true, "(operation not permitted)": false, "(not enough memory)": false} {
+		if knotGone(text) != want {
+			t.Errorf("on Knot, %q: want gone: %t", text, want)
+		}
+	}
 }
