@@ -37,6 +37,11 @@ const (
 	mostBytes = 256 << 20
 )
 
+// everywhere has external-dns installed in every cluster.
+const everywhere = `{values: {
+    image: {repository: registry.example.org/spokedns/webhook}, externalDNS: {txtOwnerId: <cluster.name>},
+    config: {views: [{name: v, zones: [<cluster.name>.openmcp.cluster], backend: {etcd: {endpoints: ["http://10.0.0.53:2379"]}}, rules: [{action: keep}]}]}}}`
+
 // TestTwoHundred plans for 200 clusters, each with an address, a certificate and credentials of its own, one of which
 // never answers. All of them are one real API server behind 200 doors.
 func TestTwoHundred(t *testing.T) {
@@ -74,7 +79,7 @@ users: [{name: c, user: {token: of-%d}}]
 	before := snapshot(t, spoke)
 	part, _ := start(t, s, "corednsconfig", build(t), platform.Kubeconfig, "--source=Kubeconfig", "--call=10s")
 	rise := time.Now()
-	apply(t, platform, landscape("landscape", "Plan", "openmcp.cluster", "10.0.0.53"))
+	apply(t, platform, strings.Replace(landscape("landscape", "Plan", "openmcp.cluster", "10.0.0.53"), "}]}", "}], externalDNS: {installs: ["+everywhere+"]}}", 1))
 	var planned time.Duration
 	await := func(within time.Duration, want int, state v1alpha1.State) {
 		t.Helper()
@@ -97,6 +102,22 @@ users: [{name: c, user: {token: of-%d}}]
 	await(2*time.Minute, clusters-1, v1alpha1.StatePlanned)
 	planned = time.Since(rise)
 	await(2*time.Minute, 1, v1alpha1.StateUnreachable)
+	if err := stack.Eventually(ctx, 2*time.Minute, func(context.Context) error {
+		time.Sleep(200 * time.Millisecond)
+		n := 0
+		for _, c := range forwardingOf(t, platform, "landscape").Status.Clusters {
+			if c.InstallDiff != "" {
+				n++
+			}
+		}
+		if n != clusters-1 {
+			return fmt.Errorf("of %d clusters it is shown what would be installed, want %d", n, clusters-1)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("what would be installed of external-dns is shown within %s", time.Since(rise).Round(100*time.Millisecond))
 	peak := peakOf(t, part)
 	f := forwardingOf(t, platform, "landscape")
 	t.Logf("%d clusters, one hung: the others planned within %s, at %d at a time; peak of memory %d MiB", clusters, planned.Round(100*time.Millisecond), 50, peak>>20)
