@@ -2,6 +2,7 @@ package charts_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,9 @@ func TestTheCentralCorefileIsTheProgramsOwn(t *testing.T) {
 	for _, values := range cases(t, "central-dns") {
 		t.Run(filepath.Base(values), func(t *testing.T) {
 			for _, cm := range all[corev1.ConfigMap](render(t, chartDir(t, "central-dns"), values), "ConfigMap") {
+				if cm.Data["Corefile"] == "" && strings.HasSuffix(cm.Name, "-dashboard") {
+					continue
+				}
 				config, err := central.Parse([]byte(cm.Data["central.yaml"]))
 				if err != nil {
 					t.Fatalf("%v\n%s", err, cm.Data["central.yaml"])

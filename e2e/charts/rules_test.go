@@ -59,6 +59,9 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 			{"SpokednsForwardingRolledBack", `spokedns_corednsconfig_rollback_total{%s}`, "0+1x120", "7x120"},
 			{"SpokednsForwardingUndone", `spokedns_corednsconfig_drift_total{%s}`, "0+1x120", "7x120"},
 			{"SpokednsForwardingNotResolving", `spokedns_corednsconfig_last_success{cluster="c", %s}`, "0x120", "0+60x120"},
+			{"SpokednsForwardingCertificateExpires", `spokedns_corednsconfig_certificate_expiry_timestamp_seconds{cluster="c", %s}`, "1e6x120", "2e6x120"},
+			{"SpokednsForwardingExternalDNSFails", `spokedns_corednsconfig_external_dns_clusters{reason="HelmFailed", %s}`, "1x120", "0x120"},
+			{"SpokednsForwardingExternalDNSFails", `spokedns_corednsconfig_external_dns_clusters{reason="Installing", %s}`, "", "1x120"},
 			{"SpokednsForwardingHeldUp", `spokedns_corednsconfig_clusters{state="Unresolved", %s}`, "1x120", "0x120"},
 		}},
 		"zonecontroller": {`namespace="dns", job="zones"`, []firing{
