@@ -44,8 +44,8 @@ type siteTarget struct {
 // sites follows the ConfigMaps that the targets of a configuration name. What it knows of one survives
 // reloads.
 type sites struct {
-	cluster          *rest.Config
-	log              *slog.Logger
+	cluster *rest.Config
+	log     *slog.Logger
 
 	known, confirmed, fallback *prometheus.Desc
 
@@ -308,10 +308,10 @@ func (s *sites) collect(to chan<- prometheus.Metric, target string, family wanip
 	gauge := func(d *prometheus.Desc, value float64) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, target, family.String())
 	}
-	switch {
-	case r.Kind == wanip.Unknown:
+	switch r.Kind {
+	case wanip.Unknown:
 		gauge(s.known, 0)
-	case r.Kind == wanip.Known:
+	case wanip.Known:
 		gauge(s.known, 1)
 		gauge(s.confirmed, float64(r.At.Unix()))
 		if r.Origin == wanip.FromFallback {
