@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -92,11 +93,14 @@ func TestGone(t *testing.T) {
 	s.delete(zone)
 	s.refused(s.zone, a)
 	gone := func(ctx context.Context) error {
-		err := parts.client.Get(ctx, keyOf(zone), zone)
-		if client.IgnoreNotFound(err) == nil && err != nil {
-			return nil
+		var zones v1alpha1.DNSZoneList
+		if err := parts.client.List(ctx, &zones, client.InNamespace(s.ns)); err != nil {
+			return err
 		}
-		return fmt.Errorf("the zone is still there (%w): %+v", err, zone.Status)
+		if len(zones.Items) > 0 {
+			return fmt.Errorf("the zone is still there: %+v", zones.Items[0].Status)
+		}
+		return nil
 	}
 	s.must(stack.Eventually(s.ctx, patience, gone))
 	s.delete(&v1alpha1.DNSServer{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "b"}})
@@ -133,4 +137,76 @@ func TestKilledController(t *testing.T) {
 		s.answers("www."+zone.Spec.ZoneName, "A", []string{"192.0.2.2"}, a, b)
 		s.is(zone, v1alpha1.Ready, "True Serving")
 	}
+}
+
+// TestExternalDNS: Ingresses, by the real external-dns and the compiled webhook, and DNSRecords live in one zone that a
+// DNSZone made. Neither takes from the other, and what one lost another's healing brings back.
+func TestExternalDNS(t *testing.T) {
+	s := newSite(t)
+	a, b := s.primary("a"), s.primary("b")
+	zone := s.dnszone("zone", s.zone)
+	zone.Labels = map[string]string{"publish": "yes"}
+	s.create(zone, s.dnsrecord("www", "zone", "A", "192.0.2.1"))
+	s.is(zone, v1alpha1.Ready, "True Serving")
+
+	program, err := stack.BuildWebhook(s.ctx, s.st.Dir)
+	s.must(err)
+	identity, err := parts.api.WebhookIdentity(s.ctx, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.Group}, Resources: []string{"dnszones"}, Verbs: []string{"get", "list", "watch"}})
+	s.must(err)
+	w, err := s.st.Webhook(s.ctx, stack.WebhookConfig{Program: program, Kubeconfig: identity, ConfigYAML: fmt.Sprintf(`
+targets:
+  hub: {static: [203.0.113.10]}
+views:
+- name: public
+  zonesFrom: {selector: {matchLabels: {publish: "yes"}}}
+  ttl: 1m
+  rules:
+  - action: rewrite
+    target: hub
+  backend:
+    rfc2136:
+      servers: [%q, %q]
+      tsig: {name: %s, algorithm: %s, secret: %q}
+`, a.Addr, b.Addr, a.Key.Name, a.Key.Algorithm, a.Key.Secret)})
+	s.must(err)
+	reader, err := parts.api.ExternalDNSIdentity(s.ctx)
+	s.must(err)
+	_, err = s.st.ExternalDNS(s.ctx, stack.ExternalDNSConfig{Kubeconfig: reader, WebhookURL: w.API, Sources: []string{"ingress"}, Namespace: s.ns})
+	s.must(err)
+
+	shop := "shop." + s.zone
+	for _, name := range []string{"shop", "bank", "cafe", "museum", "www"} { // www is taken
+		s.must(parts.api.ApplyYAML(s.ctx, ingress(s.ns, name, name+"."+s.zone)))
+	}
+	s.answers(shop, "A", []string{"203.0.113.10"}, a, b)
+	s.answers("www."+s.zone, "A", []string{"192.0.2.1"}, a, b)
+
+	t.Log("a DNSRecord wants a name of external-dns's")
+	thief := s.dnsrecord("shop", "zone", "A", "192.0.2.66")
+	s.create(thief)
+	s.is(thief, v1alpha1.Ready, "False OwnedByExternalDNS")
+	s.answers(shop, "A", []string{"203.0.113.10"}, a, b)
+
+	t.Log("a server is emptied")
+	a.Kill()
+	erase(t, a, "spokedns.*", "*.nzf", "*.nzd*", "*.jnl")
+	s.must(a.Restart(s.ctx))
+	s.answers(shop, "A", []string{"203.0.113.10"}, a, b)
+	s.answers("www."+s.zone, "A", []string{"192.0.2.1"}, a, b)
+
+	t.Log("the Ingress goes, and the name is free")
+	s.must(parts.api.Delete(s.ctx, ingress(s.ns, "shop", shop)))
+	s.answers(shop, "A", []string{"192.0.2.66"}, a, b)
+	s.is(thief, v1alpha1.Ready, "True Answered")
+}
+
+// ingress is one that has got an address.
+func ingress(namespace, name, host string) string {
+	return fmt.Sprintf(`
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: %s, namespace: %s}
+spec: {rules: [{host: %s, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: x, port: {number: 80}}}}]}}]}
+status: {loadBalancer: {ingress: [{ip: 10.1.0.10}]}}
+`, name, namespace, host)
 }

@@ -66,7 +66,7 @@ func (e *Events) write(o runtime.Object, reason, note string) {
 	case EventLost, EventDiffer, EventOrphaned, EventNotAccepted, EventRecord:
 		kind = corev1.EventTypeWarning
 	}
-	e.recorder.Eventf(o, nil, kind, reason, "Publish", "%s", clip(note, longestMessage))
+	e.recorder.Eventf(o, nil, kind, reason, "Publish", "%s", clip(note))
 }
 
 // unheard says whether something was not told within the hour, and remembers it.

@@ -89,7 +89,7 @@ func (k *zone) servers() []v1alpha1.ZoneServer {
 	for _, p := range k.sorted() {
 		list = append(list, v1alpha1.ZoneServer{
 			Name: p.server.String(), Role: p.role, State: p.state, Serial: int64(p.serial),
-			Message: clip(p.message, longestMessage), Since: metav1.NewTime(p.since),
+			Message: clip(p.message), Since: metav1.NewTime(p.since),
 		})
 	}
 	return list

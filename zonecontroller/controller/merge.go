@@ -78,33 +78,6 @@ func compareKeys(a, b backend.Key) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type), strings.Compare(a.SetID, b.SetID))
 }
 
-// cuts are the names that are delegated away: servers answer for them, and below, with a referral.
-func cuts(zone string, lists ...[]backend.RRset) map[string]bool {
-	names := map[string]bool{}
-	for _, list := range lists {
-		for i := range list {
-			if list[i].Type == "NS" && list[i].Name != zone {
-				names[list[i].Name] = true
-			}
-		}
-	}
-	return names
-}
-
-// referred says whether a name is delegated away.
-func referred(name, zone string, cuts map[string]bool) bool {
-	if len(cuts) == 0 {
-		return false
-	}
-	for len(name) > len(zone) {
-		if cuts[name] {
-			return true
-		}
-		_, name, _ = strings.Cut(name, ".")
-	}
-	return false
-}
-
 // digester makes numbers of RRsets; equal ones have equal numbers.
 type digester struct{ seed maphash.Seed }
 

@@ -20,11 +20,11 @@ import (
 // longestMessage is where texts of statuses are cut.
 const longestMessage = 1000
 
-func clip(text string, most int) string {
-	if len(text) <= most {
+func clip(text string) string {
+	if len(text) <= longestMessage {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
+	return strings.ToValidUTF8(text[:longestMessage-len("…")], "") + "…"
 }
 
 // outcome is what became of a record.
@@ -61,7 +61,7 @@ func (c *Controller) tell(r *v1alpha1.DNSRecord, before told, o outcome, fqdn, z
 	if before == (told{}) {
 		before = heard(r)
 	}
-	o.message = clip(o.message, longestMessage)
+	o.message = clip(o.message)
 	next := told{outcome: o, generation: r.Generation, since: before.since, fqdn: fqdn, zone: zone}
 	if next == before {
 		return next
@@ -280,7 +280,7 @@ func (t *tour) condition(status *v1alpha1.DNSZoneStatus, kind string, good bool,
 func setCondition(conditions *[]metav1.Condition, generation int64, now time.Time, kind string, good bool, reason, message string) {
 	c := metav1.Condition{
 		Type: kind, Status: metav1.ConditionFalse, ObservedGeneration: generation,
-		LastTransitionTime: metav1.NewTime(now), Reason: reason, Message: clip(message, longestMessage),
+		LastTransitionTime: metav1.NewTime(now), Reason: reason, Message: clip(message),
 	}
 	if good {
 		c.Status = metav1.ConditionTrue

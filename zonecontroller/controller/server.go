@@ -58,7 +58,7 @@ func (c *Controller) ReconcileServer(ctx context.Context, req reconcile.Request)
 		}
 	}
 	health, probeErr := c.probe(ctx, l)
-	c.describe(&s, l, health, probeErr, len(zones), time.Now())
+	c.describe(&s, health, probeErr, len(zones), time.Now())
 	wait := c.opts.Probe
 	if s.DeletionTimestamp != nil {
 		wait = min(wait, time.Second) // its zones leave
@@ -96,7 +96,7 @@ func (c *Controller) probe(ctx context.Context, l *link) (nameserver.Health, err
 }
 
 // describe has the server's status say how it is.
-func (c *Controller) describe(s *v1alpha1.DNSServer, l *link, h nameserver.Health, err error, zones int, now time.Time) {
+func (c *Controller) describe(s *v1alpha1.DNSServer, h nameserver.Health, err error, zones int, now time.Time) {
 	status := s.Status.DeepCopy()
 	set := func(kind string, good bool, reason, message string) {
 		setCondition(&status.Conditions, s.Generation, now, kind, good, reason, message)

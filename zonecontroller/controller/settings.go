@@ -8,8 +8,8 @@ import (
 	"github.com/spokedns/spokedns/zonecontroller/nameserver"
 )
 
-// settings are those of the zone on one server. Primaries let its secondaries transfer it, and tell them of changes.
-func (t *tour) settings(s *stop) nameserver.ZoneConfig {
+// settings are those of the zone, on every server. Primaries let its secondaries transfer it, and tell them of changes.
+func (t *tour) settings() nameserver.ZoneConfig {
 	z := nameserver.ZoneConfig{
 		Zone: t.k.name, DNSSECPolicy: t.z.Spec.DNSSECPolicy,
 		AllowTransfer: slices.Clone(t.z.Spec.AllowTransfer), AlsoNotify: slices.Clone(t.z.Spec.AlsoNotify),

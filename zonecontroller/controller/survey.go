@@ -15,7 +15,7 @@ import (
 )
 
 // errResting keeps a control channel that does not answer from holding up every zone.
-var errResting = errors.New("its control channel did not answer, and is tried again in a moment") //nolint:gochecknoglobals // a constant
+var errResting = errors.New("its control channel did not answer, and is tried again in a moment")
 
 // survey finds out what the primaries have.
 func (t *tour) survey(ctx context.Context) {
@@ -207,14 +207,14 @@ func (t *tour) refill(ctx context.Context) error {
 // and two DNSZones of one name hold different things.
 func (c *Controller) filling(zone string) (done func()) {
 	lock, _ := c.fills.LoadOrStore(zone, &sync.Mutex{})
-	lock.(*sync.Mutex).Lock()        //nolint:errcheck,forcetypeassert // nothing else is stored there
-	return lock.(*sync.Mutex).Unlock //nolint:errcheck,forcetypeassert // as above
+	lock.(*sync.Mutex).Lock()
+	return lock.(*sync.Mutex).Unlock
 }
 
 // ensure has a server hold the zone with today's settings; sets are its content, should it have none. It does nothing when
 // the server has the settings and nothing is known to be missing.
 func (t *tour) ensure(ctx context.Context, s *stop, sets []backend.RRset) error {
-	settings := t.settings(s)
+	settings := t.settings()
 	digest := settingsDigest(settings)
 	if s.settings == digest && s.answer == served && !s.back {
 		return nil
