@@ -32,10 +32,10 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes; FLEET=1: two clusters; CLUSTER=1: with running pods, by helm)
+demo: tools packages ## Show the main job on real parts (ONCE=1: end after the table; WAN=1: a site whose address changes; FLEET=1: two clusters; ZONES=1: zones as objects; CLUSTER=1: with running pods, by helm)
 	$(call say,the demo)
 	@cd e2e && go build -o ../bin/demo ./demo
-	@exec bin/demo $(if $(WAN),-wan) $(if $(FLEET),-fleet) $(if $(CLUSTER),-cluster) $(if $(ONCE),-once)
+	@exec bin/demo $(if $(WAN),-wan) $(if $(FLEET),-fleet) $(if $(ZONES),-zones) $(if $(CLUSTER),-cluster) $(if $(ONCE),-once)
 
 .PHONY: test
 test: tools packages build check unit e2e demo-once ## Set up, then check and test everything
@@ -71,6 +71,7 @@ e2e: tools packages build ## Tests on real API server, etcd, CoreDNS, BIND, Knot
 demo-once:
 	@$(MAKE) demo ONCE=1
 	@$(MAKE) demo ONCE=1 WAN=1
+	@$(MAKE) demo ONCE=1 ZONES=1
 
 .PHONY: check
 check: .tools/$(LINT) ## Format, lint, import rules, tidiness

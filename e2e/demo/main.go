@@ -2,7 +2,7 @@
 // loopback, deploys a few samples, shows who is answered what, and leaves everything running to be
 // tried. With -once it ends after the table, successfully only if every answer is right. With -wan it shows
 // a site whose address changes instead, with -fleet two clusters that resolve each other's names, with -cluster the main
-// job again with running pods, installed by helm.
+// job again with running pods, installed by helm, with -zones zones and records as objects on two servers.
 package main
 
 import (
@@ -19,6 +19,7 @@ func main() {
 	once := flag.Bool("once", os.Getenv("ONCE") != "", "end after the table; the exit status says whether every answer is right")
 	wan := flag.Bool("wan", os.Getenv("WAN") != "", "show a site whose address changes")
 	fleet := flag.Bool("fleet", os.Getenv("FLEET") != "", "show two clusters that resolve each other's names")
+	zones := flag.Bool("zones", os.Getenv("ZONES") != "", "show zones and records as objects on two servers, one of which is emptied")
 	inside := flag.Bool("cluster", os.Getenv("CLUSTER") != "", "show the main job with running pods, installed by helm")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -28,6 +29,8 @@ func main() {
 		begin = changingSite
 	case *fleet:
 		begin = twoClusters
+	case *zones:
+		begin = zonesAsObjects
 	case *inside:
 		begin = inCluster
 	}
