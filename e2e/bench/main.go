@@ -59,6 +59,7 @@ func subjects() []subject {
 		{"endtoend", (*bench).endToEnd},
 		{"failover", (*bench).failover},
 		{"process", (*bench).process},
+		{"zones", (*bench).zones},
 		{"clouds", (*bench).clouds},
 	}
 }
