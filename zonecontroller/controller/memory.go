@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type zone struct {
 	status   v1alpha1.DNSZoneStatus
 	chases   int             // how often its primaries were made to overtake a secondary
 	tries    int             // reconciliations in a row after which not all was well
+	ended    time.Time       // its last reconciliation
+	took     time.Duration   // that
 	stale    bool            // the ledger may hold what is not wished any more
 	catalogs map[string]bool // in which it is known to be
 	ds       []string
@@ -169,6 +172,26 @@ func (m *memory) begin(z *v1alpha1.DNSZone) *zone {
 	}
 	v.name, v.busy = k.name, true
 	return k
+}
+
+// breath is how long a zone rests at most.
+const breath = 100 * time.Millisecond
+
+// breathe waits after a reconciliation some times as long as it took: in a storm of records each then brings many. The first
+// after a while begins at once.
+func (m *memory) breathe(ctx context.Context, zone types.NamespacedName) {
+	m.mu.Lock()
+	k := m.zones[zone]
+	m.mu.Unlock()
+	if k == nil {
+		return
+	}
+	if rest := min(3*k.took, breath) - time.Since(k.ended); rest > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(rest):
+		}
+	}
 }
 
 // show makes known what a reconciliation found; busy is false at its end.

@@ -22,6 +22,7 @@ import (
 
 // Reconcile brings one zone to what its objects ask for.
 func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	c.memory.breathe(ctx, req.NamespacedName)
 	start := time.Now()
 	var z v1alpha1.DNSZone
 	err := c.client.Get(ctx, req.NamespacedName, &z)
@@ -33,7 +34,10 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("read DNSZone: %w", err)
 	}
 	t := &tour{c: c, z: &z, k: c.memory.begin(&z), now: start}
-	defer c.memory.show(t.k, false, t.count)
+	defer func() {
+		t.k.ended, t.k.took = time.Now(), time.Since(t.now)
+		c.memory.show(t.k, false, t.count)
+	}()
 	if err := t.load(ctx); err != nil {
 		return reconcile.Result{}, err
 	}
