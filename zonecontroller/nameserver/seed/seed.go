@@ -24,6 +24,8 @@ const (
 	patience = 30 * time.Second
 	// maxConnections is how many transfers and questions are served at the same time over TCP.
 	maxConnections = 256
+	// scarcity is the time from a connection that could not be taken to the next try.
+	scarcity = 50 * time.Millisecond
 )
 
 // Config says where the server listens.
@@ -73,16 +75,24 @@ func (s *Server) Serve(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { _, _ = s.tcp.Close(), s.udp.Close() })()
+	context.AfterFunc(ctx, func() { _, _ = s.tcp.Close(), s.udp.Close() })
+	defer cancel() // which ends all others, whatever ended this
 	all.Go(func() { s.questions(ctx) })
 	for {
 		conn, err := s.tcp.Accept()
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("seed: %w", err)
+		}
+		if err != nil { // of one peer that is gone already, or of files that are scarce for a while
+			s.log.Warn("seed: a connection cannot be taken", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(scarcity):
+			}
+			continue
 		}
 		select {
 		case s.slots <- struct{}{}:
