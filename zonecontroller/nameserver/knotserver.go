@@ -57,7 +57,11 @@ func (k *knotd) look(ctx context.Context, zone string) (onKnot, error) {
 
 // knotGone reports whether a server that refuses to read a zone has lost the content for good; see gone.
 func knotGone(text string) bool {
-	return !slices.ContainsFunc([]string{"memory", "permitted", "denied", "timeout", "busy", "canceled", "too many"}, func(s string) bool { return strings.Contains(text, s) })
+	passes := []string{
+		"memory", "permitted", "denied", "timeout", "busy", "canceled", "too many", "resources", "buffers", "space", "in progress", "stopping", "connection", "descriptor",
+		"system error", "general error",
+	}
+	return !slices.ContainsFunc(passes, func(s string) bool { return strings.Contains(text, s) })
 }
 
 func (o onKnot) ours() bool {

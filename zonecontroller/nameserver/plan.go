@@ -98,8 +98,8 @@ func isPrimary(conf []clause.Statement) bool {
 // administrator can put right, or passes, is no loss: the file would be deleted.
 func gone(result string) bool {
 	switch result {
-	case rndc.NotPermitted, rndc.Failure, "out of memory", "not enough free resources", "too many open files", "I/O error", "disk full", "quota reached",
-		"timed out", "shutting down", "unexpected error", "not implemented", "not found":
+	case rndc.NotPermitted, rndc.Failure, "out of memory", "not enough free resources", "too many open files", "I/O error", "disc full", "disc quota", "ran out of space",
+		"soft quota reached", "lock busy", "would block", "timed out", "operation canceled", "operation in progress", "already running", "shutting down", "unexpected error", "not implemented", "not found":
 		return false
 	}
 	return true
