@@ -31,7 +31,7 @@ type zone struct {
 	chases   int             // how often its primaries were made to overtake a secondary
 	tries    int             // reconciliations in a row after which not all was well
 	ended    time.Time       // its last reconciliation
-	took     time.Duration   // that
+	took     time.Duration   // that, when it changed much
 	stale    bool            // the ledger may hold what is not wished any more
 	catalogs map[string]bool // in which it is known to be
 	ds       []string
@@ -177,8 +177,8 @@ func (m *memory) begin(z *v1alpha1.DNSZone) *zone {
 // breath is how long a zone rests at most.
 const breath = 100 * time.Millisecond
 
-// breathe waits after a reconciliation some times as long as it took: in a storm of records each then brings many. The first
-// after a while begins at once.
+// breathe waits, after a reconciliation that changed much, some times as long as that took: in a storm of records each then
+// brings many. What comes one by one does not wait.
 func (m *memory) breathe(ctx context.Context, zone types.NamespacedName) {
 	m.mu.Lock()
 	k := m.zones[zone]

@@ -35,7 +35,10 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	t := &tour{c: c, z: &z, k: c.memory.begin(&z), now: start}
 	defer func() {
-		t.k.ended, t.k.took = time.Now(), time.Since(t.now)
+		t.k.ended, t.k.took = time.Now(), 0
+		if t.storm() {
+			t.k.took = time.Since(t.now)
+		}
 		c.memory.show(t.k, false, t.count)
 	}()
 	if err := t.load(ctx); err != nil {
@@ -51,6 +54,14 @@ func (c *Controller) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: t.again()}, nil
+}
+
+// few is how many changes come one by one; more of them are a storm.
+const few = 3
+
+// storm says whether much was changed.
+func (t *tour) storm() bool {
+	return slices.ContainsFunc(t.primaries, func(s *stop) bool { return len(s.changes) > few })
 }
 
 // resync is when a zone with which all is well is gone through anyway.

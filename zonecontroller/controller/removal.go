@@ -201,7 +201,6 @@ func (t *tour) left(s *stop) {
 
 // fewKeys names some.
 func fewKeys(keys []backend.Key) string {
-	const few = 3
 	var texts []string
 	for _, key := range keys[:min(few, len(keys))] {
 		texts = append(texts, key.String())
