@@ -371,11 +371,12 @@ func level(ctx context.Context, c *carrier, catalog string, serial uint32) error
 	return c.link.server.DNS.Apply(ctx, catalog, []backend.Change{{Old: &live[i], New: &next}})
 }
 
-// catalogSettings are those of a catalog zone: all that follow it may transfer it, and are told of changes.
+// catalogSettings are those of a catalog zone: all that follow it may transfer it, and are told of changes; also those whose
+// DNSServer is being deleted, which have to hear that they are to drop its members.
 func (t *tour) catalogSettings(ctx context.Context, catalog string) nameserver.ZoneConfig {
 	settings := nameserver.ZoneConfig{Zone: catalog}
 	for i := range t.servers {
-		if o := &t.servers[i]; o.DeletionTimestamp == nil && catalogOf(o) == catalog {
+		if o := &t.servers[i]; catalogOf(o) == catalog {
 			admit(&settings, t.c.pool.get(ctx, o))
 		}
 	}
