@@ -24,6 +24,7 @@ A flag wins over its environment variable, in brackets below.`
 type commandLine struct {
 	Run             runCommand           `cmd:"" help:"Bring what DNSForwardings wish to all clusters, and keep it there."`
 	Plan            planCommand          `cmd:"" help:"Print what would be written to one cluster as a unified diff, and touch nothing."`
+	Remove          removeCommand        `cmd:"" help:"Delete DNSForwardings and wait until what they wrote is taken back; before the controller goes."`
 	Rights          rightsCommand        `cmd:"" help:"Print the objects that give the rights needed in a cluster."`
 	LintEtcd        etcdlint.Options     `cmd:"" help:"Judge the keys from which the central CoreDNS answers."`
 	CentralCorefile corefileCommand      `cmd:"" help:"Print the Corefile of the central CoreDNS."`
@@ -57,6 +58,8 @@ func (c *commandLine) command(name string) func(context.Context, streams) error 
 		return c.Run.run
 	case "plan":
 		return c.Plan.run
+	case "remove <name>":
+		return c.Remove.run
 	case "rights":
 		return c.Rights.run
 	case "lint-etcd":

@@ -164,6 +164,8 @@ func TestTheCorednsconfigChartRefusesWrongValues(t *testing.T) {
 		{`local.installRights=[{"rule":[]}]`, "rule"},
 		{`lease=Forwarding`, "lease"},
 		{`annotation=`, "annotation"},
+		{`removal=false`, "removal"},
+		{`removal.patience=600`, "patience"},
 		{`discover=30`, "discover"},
 		{`resync=often`, "resync"},
 		{`parallel=0`, "parallel"},

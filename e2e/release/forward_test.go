@@ -16,7 +16,8 @@ import (
 	"github.com/spokedns/spokedns/e2e/stack"
 )
 
-// forwards lets corednsconfig edit the cluster's own DNS and take the edit back, while a pod resolves names of the cluster.
+// forwards lets corednsconfig edit the cluster's own DNS, and its uninstallation take the edit back, while a pod resolves
+// names of the cluster.
 func (h *house) forwards() {
 	kubeconfig, err := os.ReadFile(h.Cluster.Kubeconfig)
 	h.must(err)
@@ -43,8 +44,11 @@ func (h *house) forwards() {
 		}
 		return err
 	})
-	_, err = h.Kubectl(h.Context(), "delete", "dnsforwarding", "landscape", "--timeout="+soon.String())
+	_, err = h.Helm(h.Context(), "uninstall", release.Release, "--namespace", release.Center)
 	h.must(err)
+	if left, err := h.Kubectl(h.Context(), "get", "dnsforwardings", "--output=name"); err != nil || left != "" {
+		h.Errorf("DNSForwardings without their controller: %q, %v", left, err)
+	}
 	if after := h.corefile(); after != before {
 		h.Errorf("the Corefile is\n%s\nwant what it was:\n%s", after, before)
 	}

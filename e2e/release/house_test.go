@@ -59,7 +59,7 @@ func TestCharts(t *testing.T) {
 		{"the ConfigMap is put into use, and rolled back", (*house).reloads},
 		{"another replica leads when the leader is gone", (*house).failsOver},
 		{"what is wrong is named", (*house).refuses},
-		{"cluster names resolve while the cluster's DNS is edited", (*house).forwards},
+		{"cluster names resolve while the cluster's DNS is edited, and edited back by the uninstallation", (*house).forwards},
 		{"nothing is left", (*house).uninstalls},
 		{"the README's commands work", (*house).readme},
 	} {

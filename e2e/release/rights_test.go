@@ -46,6 +46,8 @@ func (h *house) denies() {
 			"update configmaps/coredns --namespace kube-system": false, // its kubeconfigs may, it may not
 			"delete pods --namespace kube-system":               false,
 			"create dnsforwardings.dns.spokedns.io":             false,
+			"delete dnsforwardings.dns.spokedns.io/landscape":   true, // by its uninstallation
+			"delete dnsforwardings.dns.spokedns.io/other":       false,
 		},
 	} {
 		for question, want := range questions {

@@ -30,7 +30,7 @@ func (h *house) uninstalls() {
 		release.Home:       {"configmaps spokedns-wan-ip", "leases.coordination.k8s.io spokedns-ipcontroller", "secrets gandi"},
 	}
 	for _, namespace := range slices.Backward(h.order) {
-		_, err := h.Helm(h.Context(), "uninstall", release.Release, "--namespace", namespace)
+		_, err := h.Helm(h.Context(), "uninstall", release.Release, "--ignore-not-found", "--namespace", namespace)
 		h.must(err)
 		want := append([]string{"configmaps kube-root-ca.crt", "serviceaccounts default"}, stays[namespace]...)
 		slices.Sort(want)
