@@ -31,6 +31,7 @@ func (o *Owned) Error() string {
 //   - What is wanted is made; where something else stands, it is changed if it is ours and is a conflict if not. What
 //     stands exactly as wanted is left as it is, and is no conflict.
 //   - What is ours and not wanted is deleted; NS records of the zone itself never are.
+//   - NS records below the zone's own name that would delegate away what others have are a conflict, unless they are ours.
 //   - What the ownership TXT of external-dns stands for is a conflict, made by us or not, wanted or not. An ownership
 //     TXT that is itself ours, or wanted, speaks for nobody.
 //   - Nothing else is touched.
@@ -68,6 +69,7 @@ type difference struct {
 	ours         func(backend.Key) bool
 	owners       *owners
 	stays        map[string][]backend.Key // by name: what stands and will, though nobody wants it
+	below        map[string][]backend.Key // the same by its name and all names above it, made when it is needed
 
 	changes   []backend.Change
 	conflicts map[backend.Key]error
@@ -115,6 +117,10 @@ func (d *difference) want(set *backend.RRset) {
 	}
 	switch {
 	case there == nil:
+		if lost := d.cutOff(set); lost != nil {
+			d.conflicts[set.Key] = fmt.Errorf("NS records at %s would delegate away %s, which stands in DNS (RFC 1034 §4.2.1): %w; want it deleted in DNS, or the DNSRecord", set.Name, lost, ErrNotOurs)
+			return
+		}
 		d.changes = append(d.changes, backend.Change{New: set})
 	case there.Same(set) && there.TTL == set.TTL:
 	case there.Same(set) || d.ours(set.Key):
@@ -122,6 +128,31 @@ func (d *difference) want(set *backend.RRset) {
 	default:
 		d.conflicts[set.Key] = fmt.Errorf("%s stands in DNS with %s: %w; want it deleted in DNS, or exactly these values in the DNSRecord to take it over", set.Key, someOf(there.Values), ErrNotOurs)
 	}
+}
+
+// cutOff is something of others that nobody would be answered with any more below new NS records; nil when there is nothing.
+// The addresses of the servers that they name, and DS records beside them, belong to a delegation.
+func (d *difference) cutOff(set *backend.RRset) *backend.Key {
+	if set.Type != "NS" || d.ours(set.Key) {
+		return nil
+	}
+	if d.below == nil {
+		d.below = map[string][]backend.Key{}
+		for name, keys := range d.stays {
+			for above := range upward(name, d.apex) {
+				d.below[above] = append(d.below[above], keys...)
+			}
+		}
+	}
+	var first *backend.Key
+	for _, k := range d.below[set.Name] {
+		glue := (k.Type == "A" || k.Type == "AAAA") && slices.Contains(set.Values, k.Name)
+		if glue || k.Type == "DS" && k.Name == set.Name || first != nil && compareKeys(*first, k) < 0 {
+			continue
+		}
+		first = &k
+	}
+	return first
 }
 
 // rank is the place of a change among others.

@@ -78,6 +78,23 @@ func TestChanges(t *testing.T) {
 		"a mark of ours":                         {live: sets(www, mark), ours: "www.example.org A; a-www.example.org TXT", want: []string{"a-www.example.org TXT -300" + fmt.Sprintf("[%q]", heritage), `www.example.org A -300["192.0.2.1"]`}},
 		"a delegation of ours":                   {live: sets(set("child.example.org", "NS", 300, "ns.example.net")), ours: "child.example.org NS", want: []string{`child.example.org NS -300["ns.example.net"]`}},
 		"somebody's delegation":                  {live: sets(set("child.example.org", "NS", 300, "ns.example.net"))},
+		"a delegation of what others have": {
+			wanted: sets(set("child.example.org", "NS", 300, "ns.child.example.org")), live: sets(set("www.child.example.org", "A", 300, "192.0.2.1")),
+			conflicts: map[string]string{"child.example.org NS": "would delegate away www.child.example.org A, which stands in DNS"},
+		},
+		"a delegation of what others have at its name": {
+			wanted: sets(set("child.example.org", "NS", 300, "ns.example.net")), live: sets(set("child.example.org", "TXT", 300, "x")),
+			conflicts: map[string]string{"child.example.org NS": "would delegate away child.example.org TXT"},
+		},
+		"a delegation with what belongs to it": {
+			wanted: sets(set("child.example.org", "NS", 300, "ns.child.example.org")),
+			live:   sets(set("ns.child.example.org", "A", 300, "192.0.2.1"), set("child.example.org", "DS", 300, "1 13 2 00"), set("grandchild.example.org", "A", 300, "192.0.2.1")),
+			want:   []string{`child.example.org NS +300["ns.child.example.org"]`},
+		},
+		"a delegation that was ours before what others have": {
+			wanted: sets(set("child.example.org", "NS", 300, "ns.example.net")), live: sets(set("www.child.example.org", "A", 300, "192.0.2.1")), ours: "child.example.org NS",
+			want: []string{`child.example.org NS +300["ns.example.net"]`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := strings.Split(c.ours, "; ")
