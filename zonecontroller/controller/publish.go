@@ -98,6 +98,9 @@ func (t *tour) publish(ctx context.Context, s *stop) {
 	changes := s.changes
 	if soa := t.soa(s); soa != nil {
 		t.apply(ctx, s, []backend.Change{*soa})
+		if err := s.failed[soa.New.Key]; err != nil && s.back { // secondaries would not follow what comes
+			s.err = err
+		}
 		changes = append(slices.Clone(changes), *soa)
 	}
 	if s.err == nil && len(s.changes) > 0 {

@@ -315,5 +315,5 @@ func (t *tour) wrong() bool {
 // count is what metrics know of the zone.
 func (t *tour) count(v *view) {
 	v.ready, v.all = t.counted.ready, t.counted.all
-	v.ledger = len(t.k.wished)
+	v.ledger = len(t.k.wished) - len(t.withheld)
 }
