@@ -79,6 +79,7 @@ func (c *runCommand) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	go program.Frugal(ctx, frugal)
 	s.log.Info("starting", "version", program.Version(version), "namespace", c.Namespace, "sources", strings.Join(c.Sources, ","))
 	m, err := c.manager(cfg, s.log)
 	if err != nil {
@@ -156,3 +157,6 @@ func (c *runCommand) wire(m manager.Manager, cfg *rest.Config, registry *prometh
 	})
 	return works.SetupWithManager(m)
 }
+
+// frugal is the memory in bytes that is to do: 200 clusters fit.
+const frugal = 160 << 20

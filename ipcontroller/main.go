@@ -38,6 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	go program.Frugal(ctx, frugal)
 	log.Info("starting", "version", program.Version(version), "configmap", c.Namespace+"/"+c.ConfigMap, "identity", c.Identity)
 	p, err := newController(c, cluster, log)
 	if err != nil {
@@ -45,3 +46,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	return p.run(ctx)
 }
+
+// frugal is the memory in bytes that is to do; it takes a tenth of that.
+const frugal = 64 << 20

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if in.Check || in.PrintConfig {
 		return answer(in, f, stdout)
 	}
-	go keepFrugal(ctx)
+	go program.Frugal(ctx, frugal)
 	level := new(slog.LevelVar)
 	level.Set(f.Log.SlogLevel())
 	log := program.Logger(stderr, f.Log.Format, level)
@@ -71,3 +71,6 @@ func answer(in *invocation, f *config.File, stdout io.Writer) error {
 	_, err = io.WriteString(stdout, text)
 	return err
 }
+
+// frugal is the memory in bytes that is to do: 100,000 names fit.
+const frugal = 280 << 20

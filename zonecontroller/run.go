@@ -92,6 +92,7 @@ func (c *runCommand) run(ctx context.Context, s streams) error {
 		return err
 	}
 	cfg.QPS, cfg.Burst = c.QPS, int(2*c.QPS)
+	go program.Frugal(ctx, frugal)
 	s.log.Info("starting", "version", program.Version(version), "namespace", c.Namespace)
 	m, err := c.manager(cfg, s.log)
 	if err != nil {
@@ -164,3 +165,6 @@ func (c *runCommand) wire(ctx context.Context, m manager.Manager, registry *prom
 	})
 	return errors.Join(works.SetupWithManager(ctx, m), m.Add(manager.RunnableFunc(contents.Serve)))
 }
+
+// frugal is the memory in bytes that is to do: 10,000 records fit.
+const frugal = 64 << 20

@@ -161,9 +161,15 @@ func TestHashIsWhatCoreDNSReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	algorithm, first := r.predict(t, before)
-	log, err := os.ReadFile(r.log)
-	if err != nil || !strings.Contains(string(log), "Running configuration SHA512 = "+first) {
-		t.Fatalf("CoreDNS does not log the hash %s %s (%v):\n%s", algorithm, first, err, log)
+	err = stack.Eventually(t.Context(), 10*time.Second, func(context.Context) error { // it answers before it has said so
+		log, err := os.ReadFile(r.log)
+		if err == nil && !strings.Contains(string(log), "Running configuration SHA512 = "+first) {
+			err = fmt.Errorf("CoreDNS does not log the hash %s %s:\n%s", algorithm, first, log)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	file, err := corefile.Parse(before, r.process)
 	if err != nil {

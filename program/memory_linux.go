@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"bufio"
@@ -12,8 +12,8 @@ import (
 // span is a range of addresses.
 type span struct{ from, size uintptr }
 
-// unmapProgram gives back what starting touched of the program file and running does not: the initialisation of the
-// SDKs of all clouds, 30 MB of it. The pages are read-only and as they are in the file, so what is needed again is
+// unmapProgram gives back what starting touched of the program file and running does not: the initialisation of all
+// that is linked in, 30 MB of it with the SDKs of clouds. The pages are read-only and as they are in the file, so what is needed again is
 // mapped again; meanwhile they are the page cache's, which the kernel can use otherwise. That it cannot be done is no
 // reason not to run.
 func unmapProgram() {

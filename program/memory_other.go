@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package program
 
 // unmapProgram does nothing where it is not known how.
 func unmapProgram() {}
