@@ -34,9 +34,9 @@ func serving(t *testing.T, failures ...error) (*Server, <-chan error) {
 		t.Fatal(err)
 	}
 	s.tcp = &scarce{s.tcp, failures}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx); close(done) }()
-	t.Cleanup(func() { cancel(); <-done })
+	done, ended := make(chan error, 1), make(chan struct{})
+	go func() { defer close(ended); done <- s.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
 	return s, done
 }
 
