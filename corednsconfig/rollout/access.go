@@ -47,7 +47,7 @@ func (e *Engine) open(c Cluster) (*access, error) {
 		}
 		return &access{Client: api, dial: dial, close: func() {}}, nil
 	}
-	tunnels, err := newTunnels(cfg)
+	tunnels, err := newTunnels(cfg, e.room)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 	}

@@ -19,6 +19,7 @@ import (
 type Engine struct {
 	opts   Options
 	gates  []gate
+	room   *room
 	client func(*rest.Config) (client.Client, error)
 }
 
@@ -45,7 +46,7 @@ func New(opts Options) (*Engine, error) {
 	if opts.Planner == nil {
 		opts.Planner = func(d *dialect.Dialect, want []corefile.Forward) (dialect.Change, error) { return d.Plan(want) }
 	}
-	e := &Engine{opts: opts, client: newClient}
+	e := &Engine{opts: opts, client: newClient, room: newRoom(mostTunnels)}
 	e.gates = append(e.gates, podGate{})
 	if len(opts.Command) > 0 {
 		e.gates = append(e.gates, processGate{command: opts.Command, bound: opts.Trial})

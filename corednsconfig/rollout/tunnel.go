@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,17 +21,16 @@ import (
 )
 
 // tunnels are connections to ports of pods through the API server, by the portforward subresource: one connection per
-// pod, kept until close, and a pair of streams in it per connection to a port.
+// pod, kept until close as far as there is room, and a pair of streams in it per connection to a port.
 type tunnels struct {
 	base      *url.URL
 	transport http.RoundTripper
-
-	mu   sync.Mutex
-	pods map[types.UID]httpstream.Connection
-	next int
+	room      *room
+	pods      map[types.UID]*tunnel // guarded by the room
+	next      atomic.Int64
 }
 
-func newTunnels(cfg *rest.Config) (*tunnels, error) {
+func newTunnels(cfg *rest.Config, room *room) (*tunnels, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrade
 	cfg.Timeout = 0                       // a tunnel stays; each use of it has its own end
@@ -43,47 +42,31 @@ func newTunnels(cfg *rest.Config) (*tunnels, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tunnels{base: base, transport: transport, pods: map[types.UID]httpstream.Connection{}}, nil
+	return &tunnels{base: base, transport: transport, room: room, pods: map[types.UID]*tunnel{}}, nil
 }
 
 func (t *tunnels) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for uid, c := range t.pods {
-		_ = c.Close()
-		delete(t.pods, uid)
+	t.room.mu.Lock()
+	defer t.room.mu.Unlock()
+	for _, c := range t.pods {
+		t.room.end(c)
 	}
 }
 
-// tunnel is the connection to a pod, made when there is none or it has ended.
-func (t *tunnels) tunnel(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, int, error) {
-	t.mu.Lock()
-	t.next++
-	id, c := t.next, t.pods[pod.UID]
-	t.mu.Unlock()
-	if c != nil {
-		select {
-		case <-c.CloseChan():
-		default:
-			return c, id, nil
-		}
+// tunnel is the connection to a pod, made when there is none or it has ended. Who got it leaves it.
+func (t *tunnels) tunnel(ctx context.Context, pod *corev1.Pod) (*tunnel, error) {
+	if c := t.room.use(t, pod.UID); c != nil {
+		return c, nil
 	}
-	c, err := t.connect(ctx, pod)
+	if err := t.room.enter(ctx); err != nil {
+		return nil, fmt.Errorf("port-forward to pod %s/%s: wait for others to end: %w", pod.Namespace, pod.Name, err)
+	}
+	conn, err := t.connect(ctx, pod)
 	if err != nil {
-		return nil, 0, err
+		t.room.free <- struct{}{}
+		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if first := t.pods[pod.UID]; first != nil {
-		select {
-		case <-first.CloseChan():
-		default:
-			_ = c.Close()
-			return first, id, nil
-		}
-	}
-	t.pods[pod.UID] = c
-	return c, id, nil
+	return t.room.keep(&tunnel{Connection: conn, of: t, pod: pod.UID}), nil
 }
 
 func (t *tunnels) connect(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, error) {
@@ -108,44 +91,38 @@ func (t *tunnels) connect(ctx context.Context, pod *corev1.Pod) (httpstream.Conn
 	return spdy.NewClientConnection(byteStream{stream})
 }
 
-func (t *tunnels) drop(pod *corev1.Pod, c httpstream.Connection) {
-	_ = c.Close()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.pods[pod.UID] == c {
-		delete(t.pods, pod.UID)
-	}
-}
-
 // dial opens a connection to a port of a pod. A tunnel in which something went wrong is not used again: runtimes differ in
 // what works in it afterwards.
 func (t *tunnels) dial(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error) {
-	c, id, err := t.tunnel(ctx, pod)
+	c, err := t.tunnel(ctx, pod)
 	if err != nil {
 		return nil, err
 	}
 	header := http.Header{}
 	header.Set(corev1.PortHeader, strconv.Itoa(port))
-	header.Set(corev1.PortForwardRequestIDHeader, strconv.Itoa(id))
+	header.Set(corev1.PortForwardRequestIDHeader, strconv.FormatInt(t.next.Add(1), 10))
 	header.Set(corev1.StreamType, corev1.StreamTypeError)
 	complaints, err := createStream(ctx, c, header)
 	if err != nil {
-		t.drop(pod, c)
+		t.room.drop(c)
 		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	_ = complaints.Close() // nothing is written to it
 	header.Set(corev1.StreamType, corev1.StreamTypeData)
 	data, err := createStream(ctx, c, header)
 	if err != nil {
-		t.drop(pod, c)
+		t.room.drop(c)
 		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	p := newPipe(data, func() { c.RemoveStreams(complaints, data) })
+	p := newPipe(data, func() {
+		c.RemoveStreams(complaints, data)
+		t.room.leave(c)
+	})
 	go func() {
 		defer close(p.judged)
 		said, _ := io.ReadAll(io.LimitReader(complaints, 1024))
 		if len(said) > 0 {
-			t.drop(pod, c)
+			t.room.drop(c)
 			p.end(forwardError(pod, port, strings.TrimSpace(string(said))))
 		}
 	}()
