@@ -88,7 +88,7 @@ func (p *pool) refresh(ctx context.Context, s *v1alpha1.DNSServer) (l *link, cha
 	}
 	p.links[keyOf(s)] = l
 	if old != nil {
-		old.close()
+		go old.close()
 	}
 	return l, true
 }
@@ -97,6 +97,7 @@ func sameError(a, b error) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
 }
 
+// close ends the connections, each after what is under way on it.
 func (l *link) close() {
 	if l.server.DNS != nil {
 		_ = l.server.DNS.Close() // what is under way fails and is done again, by the new one
@@ -108,7 +109,7 @@ func (p *pool) drop(name types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.links[name]; l != nil {
-		l.close()
+		go l.close()
 		delete(p.links, name)
 	}
 }
