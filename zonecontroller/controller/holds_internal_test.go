@@ -2,15 +2,25 @@ package controller
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/spokedns/spokedns/webhook/backend"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/keyfile"
 	"github.com/spokedns/spokedns/zonecontroller/nameserver"
 )
+
+// selecting is a selector of servers by their names.
+func selecting(names ...string) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "name", Operator: metav1.LabelSelectorOpIn, Values: names}}}
+}
+
+// elsewhere has zones made by somebody else.
+func elsewhere(s *v1alpha1.DNSServer) { s.Spec.Control = nil }
 
 // TestServersAreReplacedWithoutWaiting: one whose old connections are busy holds up nobody else.
 func TestServersAreReplacedWithoutWaiting(t *testing.T) {
@@ -47,3 +57,32 @@ type slowToClose struct {
 }
 
 func (s slowToClose) Close() error { <-s.done; return nil }
+
+// TestLeavingServersLoseWhatIsDeletedMeanwhile: what is ours on a server that is to let go and cannot be reached is not
+// forgotten until it has let go.
+func TestLeavingServersLoseWhatIsDeletedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.server("a", v1alpha1.Primary, elsewhere), w.server("b", v1alpha1.Primary, elsewhere)
+		for _, s := range []*fakeServer{a, b} {
+			s.put(example, 7, rrset(example, "NS", "ns1.example.net"))
+		}
+		z, www := zoneObject("zone", example), recordObject("www", "zone", "A", "192.0.2.1")
+		w.create(z, www, recordObject("api", "zone", "A", "192.0.2.2"))
+		w.start(0, false)
+		time.Sleep(settled)
+		w.want("api A=192.0.2.2; www A=192.0.2.1", a, b)
+		b.set(func() { b.up = false })
+		change(w, z, func(z *v1alpha1.DNSZone) { z.Spec.ServerSelector = selecting("a") })
+		time.Sleep(settled)
+		w.delete(www)
+		time.Sleep(settled)
+		w.want("api A=192.0.2.2", a)
+		b.set(func() { b.up = true })
+		time.Sleep(time.Minute)
+		w.want("", b)
+		if got := w.ledger[z.UID]; got[backend.Key{Name: "www.example.org", Type: "A"}] {
+			t.Errorf("the ledger has it still: %v", got)
+		}
+	})
+}

@@ -107,6 +107,16 @@ func (k *zone) sorted() []*place {
 	return list
 }
 
+// leaves says whether a server of the role has still to let go.
+func (k *zone) leaves(role v1alpha1.Role) bool {
+	for _, p := range k.places {
+		if p.role == role && p.state == v1alpha1.Leaving {
+			return true
+		}
+	}
+	return false
+}
+
 // turn sets a place's state.
 func (p *place) turn(state v1alpha1.ZoneState, message string, now time.Time) {
 	if p.state != state {

@@ -289,14 +289,15 @@ func (t *tour) follow(ctx context.Context, s *stop) {
 	}
 }
 
-// strike takes out of the ledger what is on no server any more, and what is somebody else's by now.
+// strike takes out of the ledger what is on no server any more, also on none that has still to let go, and what is
+// somebody else's by now.
 func (t *tour) strike(ctx context.Context) {
 	for _, s := range t.primaries {
 		if s.err != nil || !s.read || len(s.failed) > 0 {
 			return // it may have it still
 		}
 	}
-	if len(t.primaries) == 0 {
+	if len(t.primaries) == 0 || t.k.leaves(v1alpha1.Primary) {
 		return
 	}
 	stale := t.foreign

@@ -30,7 +30,13 @@ type fakeServer struct {
 	follows []*fakeServer // primaries of a catalog zone
 	catalog string
 	asked   int
+	given   map[string]nameserver.ZoneConfig // settings of zones, as they were given last
+	ensured map[string]int                   // how often
+	fails   map[string]error                 // zones that cannot be made on it
 }
+
+// errIgnored has a fakeServer say that it took what it did not take.
+var errIgnored = errors.New("ignored")
 
 type fakeZone struct {
 	sets  map[backend.Key]backend.RRset // without the SOA
@@ -239,7 +245,9 @@ func (h *handle) Apply(_ context.Context, zone string, changes []backend.Change)
 				continue
 			}
 			if h.s.refuses != nil {
-				if err := h.s.refuses(c); err != nil {
+				if err := h.s.refuses(c); errors.Is(err, errIgnored) {
+					continue
+				} else if err != nil {
 					failed = append(failed, &backend.Error{Kind: backend.Rejected, Op: "fake: update", Zone: zone, Key: c.Key(), Err: err})
 					continue
 				}
@@ -305,6 +313,11 @@ func (h *handle) Ensure(ctx context.Context, c nameserver.ZoneConfig, fill names
 	}
 	h.s.mu.Lock()
 	z, control, channel := h.s.zones[c.Zone], h.s.control, h.s.channel
+	h.s.given[c.Zone] = c
+	h.s.ensured[c.Zone]++
+	if channel == nil {
+		channel = h.s.fails[c.Zone]
+	}
 	h.s.mu.Unlock()
 	has := z != nil && !z.empty
 	switch {

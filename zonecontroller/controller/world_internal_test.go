@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -52,6 +53,7 @@ type process struct {
 	after  bool
 	count  int
 	killed bool
+	loaded map[types.UID]bool // ledgers
 }
 
 // step is taken by everything that leaves a trace outside of the process.
@@ -106,7 +108,7 @@ func (w *world) start(cutAt int, after bool) {
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(cancel)
-	p := &process{w: w, cutAt: cutAt, after: after}
+	p := &process{w: w, cutAt: cutAt, after: after, loaded: map[types.UID]bool{}}
 	w.process = p
 	api := interceptor.NewClient(w.api, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
@@ -179,14 +181,21 @@ func (w *world) told(reason string) bool {
 // fakeLedger is the ledger of a process.
 type fakeLedger struct{ p *process }
 
-func (l fakeLedger) Load(context.Context, types.UID) error { return nil }
+func (l fakeLedger) Load(_ context.Context, zone types.UID) error {
+	l.Begin(zone)
+	return nil
+}
 
-func (l fakeLedger) Begin(types.UID) {}
+func (l fakeLedger) Begin(zone types.UID) {
+	l.p.w.mu.Lock()
+	defer l.p.w.mu.Unlock()
+	l.p.loaded[zone] = true
+}
 
 func (l fakeLedger) Has(zone types.UID, key backend.Key) bool {
 	l.p.w.mu.Lock()
 	defer l.p.w.mu.Unlock()
-	return l.p.w.ledger[zone][key]
+	return l.p.loaded[zone] && l.p.w.ledger[zone][key]
 }
 
 func (l fakeLedger) Keys(zone types.UID) []backend.Key {
@@ -266,7 +275,7 @@ func recordObject(name, zone, typ string, values ...string) *v1alpha1.DNSRecord 
 // server adds a DNSServer with its server.
 func (w *world) server(name string, role v1alpha1.Role, change ...func(*v1alpha1.DNSServer)) *fakeServer {
 	w.t.Helper()
-	s := &fakeServer{name: "dns/" + name, role: role, up: true, control: true, zones: map[string]*fakeZone{}}
+	s := &fakeServer{name: "dns/" + name, role: role, up: true, control: true, zones: map[string]*fakeZone{}, given: map[string]nameserver.ZoneConfig{}, ensured: map[string]int{}}
 	w.mu.Lock()
 	w.servers[s.name] = s
 	w.mu.Unlock()
@@ -297,13 +306,18 @@ func (w *world) create(objects ...client.Object) {
 // change changes an object as a person would: its generation goes up.
 func change[T client.Object](w *world, o T, f func(T)) {
 	w.t.Helper()
-	if err := w.api.Get(w.t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
-		w.t.Fatal(err)
-	}
-	f(o)
-	o.SetGeneration(o.GetGeneration() + 1)
-	if err := w.api.Update(w.t.Context(), o); err != nil {
-		w.t.Fatal(err)
+	for {
+		if err := w.api.Get(w.t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
+			w.t.Fatal(err)
+		}
+		f(o)
+		o.SetGeneration(o.GetGeneration() + 1)
+		switch err := w.api.Update(w.t.Context(), o); {
+		case err == nil:
+			return
+		case !apierrors.IsConflict(err): // with a status that was written meanwhile
+			w.t.Fatal(err)
+		}
 	}
 }
 
