@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -85,4 +87,48 @@ func TestLeavingServersLoseWhatIsDeletedMeanwhile(t *testing.T) {
 			t.Errorf("the ledger has it still: %v", got)
 		}
 	})
+}
+
+// TestKeysThatCannotBeRead hold what servers were told of others.
+func TestKeysThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		keyed := func(address string) func(s *v1alpha1.DNSServer) {
+			return func(s *v1alpha1.DNSServer) {
+				s.Spec.Address, s.Spec.TSIG = address, &v1alpha1.SecretReference{Name: s.Name}
+				w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: s.Name}, Data: map[string][]byte{"name": []byte(s.Name), "secret": []byte("c2VjcmV0")}})
+			}
+		}
+		a := w.server("a", v1alpha1.Primary, keyed("192.0.2.1:53"))
+		w.server("b", v1alpha1.Primary, keyed("192.0.2.2:53"))
+		c := w.server("c", v1alpha1.Secondary, keyed("192.0.2.3:53"))
+		w.server("d", v1alpha1.Secondary, keyed("192.0.2.4:53"))
+		w.create(zoneObject("zone", example), recordObject("www", "zone", "A", "192.0.2.1"))
+		w.start(0, false)
+		time.Sleep(settled)
+		for _, name := range []string{"b", "d"} {
+			w.delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: name}})
+		}
+		for _, lives := range []string{"the same process", "another one"} {
+			time.Sleep(2 * resync)
+			if got := a.settings(example).AllowTransfer; !slices.Equal(got, []string{"192.0.2.3", "192.0.2.4"}) {
+				t.Errorf("%s: %v may transfer", lives, got)
+			}
+			var from []string
+			for _, p := range c.settings(example).Primaries {
+				from = append(from, p.Addr+" "+p.Key.Name)
+			}
+			if !slices.Equal(from, []string{"192.0.2.1:53 a", "192.0.2.2:53 b"}) {
+				t.Errorf("%s: a secondary fetches from %v", lives, from)
+			}
+			w.start(0, false)
+		}
+	})
+}
+
+// settings are those that a zone was given last.
+func (s *fakeServer) settings(zone string) nameserver.ZoneConfig {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given[zone]
 }

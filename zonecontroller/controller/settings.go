@@ -25,10 +25,10 @@ func (t *tour) settings() nameserver.ZoneConfig {
 	return z
 }
 
-// admit lets a secondary transfer a zone, and has it told of changes.
+// admit lets a secondary transfer a zone, and has it told of changes; also one whose key cannot be read now.
 func admit(z *nameserver.ZoneConfig, secondary *link) {
-	if secondary.err != nil {
-		return
+	if secondary.config.TransferAddress == "" {
+		return // nobody can say what it is
 	}
 	if host, _, err := net.SplitHostPort(secondary.config.TransferAddress); err == nil && !slices.Contains(z.AllowTransfer, host) {
 		z.AllowTransfer = append(z.AllowTransfer, host)

@@ -211,12 +211,18 @@ func (c *Controller) filling(zone string) (done func()) {
 	return lock.(*sync.Mutex).Unlock
 }
 
+// keyless says whether the key of a primary that had the zone cannot be read: secondaries would be told to follow the others
+// alone.
+func (t *tour) keyless() bool {
+	return slices.ContainsFunc(t.primaries, func(p *stop) bool { return p.link.err != nil && p.serial != 0 })
+}
+
 // ensure has a server hold the zone with today's settings; sets are its content, should it have none. It does nothing when
 // the server has the settings and nothing is known to be missing.
 func (t *tour) ensure(ctx context.Context, s *stop, sets []backend.RRset) error {
 	settings := t.settings()
 	digest := settingsDigest(settings)
-	if s.settings == digest && s.answer == served && !s.back {
+	if s.settings == digest && s.answer == served && !s.back || s.role == v1alpha1.Secondary && s.state == v1alpha1.Serving && t.keyless() {
 		return nil
 	}
 	if !s.link.rested(t.now) {
