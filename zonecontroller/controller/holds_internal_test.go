@@ -132,3 +132,29 @@ func (s *fakeServer) settings(zone string) nameserver.ZoneConfig {
 	defer s.mu.Unlock()
 	return s.given[zone]
 }
+
+// TestSettingsAreLookedAtAgain: addresses of host names change, and people change zones.
+func TestSettingsAreLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, c := w.server("a", v1alpha1.Primary), w.server("c", v1alpha1.Secondary)
+		w.create(zoneObject("zone", example))
+		w.start(0, false)
+		time.Sleep(settled)
+		first := map[*fakeServer]int{a: a.ensured[example], c: c.ensured[example]}
+		time.Sleep(3 * resync)
+		for s, before := range first {
+			if more := s.ensured[example] - before; more < 2 || more > 3 {
+				t.Errorf("%s was given its settings %d times in %s, want once in %s", s.name, more, 3*resync, resync)
+			}
+		}
+		before := c.ensured[example]
+		a.set(func() { a.up = false })
+		time.Sleep(settled)
+		a.set(func() { a.up = true })
+		time.Sleep(settled)
+		if more := c.ensured[example] - before; more == 0 || more > 2 {
+			t.Errorf("after another server came back, it was given its settings %d times", more)
+		}
+	})
+}

@@ -49,6 +49,7 @@ type place struct {
 	since   time.Time
 	// settings are a digest of those the server was last given by this process.
 	settings string
+	given    time.Time // when that was
 	// pending are RRsets of records that the server has yet to be seen to answer.
 	pending map[backend.Key]struct{}
 	// bare: it was filled while no server with others' RRsets could be read.

@@ -40,6 +40,7 @@ type link struct {
 
 	mu      sync.Mutex
 	down    error     // why it is not asked for the time being; who polls it knows when that is over
+	back    time.Time // when that was over last
 	control time.Time // its control channel is left alone until then
 	tries   int
 }
@@ -100,7 +101,7 @@ func sameError(a, b error) bool {
 // close ends the connections, each after what is under way on it.
 func (l *link) close() {
 	if l.server.DNS != nil {
-		_ = l.server.DNS.Close() // what is under way fails and is done again, by the new one
+		_ = l.server.DNS.Close()
 	}
 }
 
@@ -241,8 +242,18 @@ func (l *link) rose() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news := l.down != nil
+	if news {
+		l.back = time.Now()
+	}
 	l.down, l.control, l.tries = nil, time.Time{}, 0
 	return news
+}
+
+// cameBack says whether the server was not reached, and is again, since a moment.
+func (l *link) cameBack(since time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.back.After(since)
 }
 
 // reached is nil when the server is worth asking.

@@ -264,7 +264,7 @@ func (t *tour) follow(ctx context.Context, s *stop) {
 		t.turnFailed(s)
 		return
 	}
-	if s.state == v1alpha1.Serving && s.answer == served && s.settings == settingsDigest(t.settings()) {
+	if s.state == v1alpha1.Serving && t.given(s, settingsDigest(t.settings())) {
 		return
 	}
 	if control := s.object.Spec.Control; control != nil && control.Catalog == nil {

@@ -211,6 +211,14 @@ func (c *Controller) filling(zone string) (done func()) {
 	return lock.(*sync.Mutex).Unlock
 }
 
+// given says whether a server has the zone with the settings, as far as was found out not long ago and before any of the
+// zone's servers came back: host names get other addresses, and people change zones.
+func (t *tour) given(s *stop, digest string) bool {
+	moved := func(o *stop) bool { return o.link.cameBack(s.given) }
+	return s.settings == digest && s.answer == served && !s.back && t.now.Sub(s.given) < resync &&
+		!slices.ContainsFunc(t.primaries, moved) && !slices.ContainsFunc(t.secondaries, moved)
+}
+
 // keyless says whether the key of a primary that had the zone cannot be read: secondaries would be told to follow the others
 // alone.
 func (t *tour) keyless() bool {
@@ -222,10 +230,14 @@ func (t *tour) keyless() bool {
 func (t *tour) ensure(ctx context.Context, s *stop, sets []backend.RRset) error {
 	settings := t.settings()
 	digest := settingsDigest(settings)
-	if s.settings == digest && s.answer == served && !s.back || s.role == v1alpha1.Secondary && s.state == v1alpha1.Serving && t.keyless() {
+	if t.given(s, digest) || s.role == v1alpha1.Secondary && s.state == v1alpha1.Serving && t.keyless() {
 		return nil
 	}
+	again := s.settings == digest && s.answer == served && !s.back // only to be sure
 	if !s.link.rested(t.now) {
+		if again {
+			return nil
+		}
 		return errResting
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.c.opts.Call)
@@ -240,18 +252,21 @@ func (t *tour) ensure(ctx context.Context, s *stop, sets []backend.RRset) error 
 	unsupported := (*nameserver.Unsupported)(nil)
 	switch {
 	case errors.As(err, &unsupported):
-		s.settings = digest
+		s.settings, s.given = digest, t.now
 		if s.answer != served {
 			return err
 		}
 	case err != nil:
 		if classify(err) == unreachable {
 			s.link.rest(t.now)
+			if again {
+				return nil
+			}
 		}
 		return err
 	default:
 		s.link.worked()
-		s.settings = digest
+		s.settings, s.given = digest, t.now
 		if changed {
 			t.c.opts.Log.Info("zone provisioned", "zone", t.k.name, "server", s.server)
 		}
