@@ -158,3 +158,29 @@ func TestSettingsAreLookedAtAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestPrimariesThatNeverServed do not answer, and nobody says they do.
+func TestPrimariesThatNeverServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.server("a", v1alpha1.Primary)
+		w.create(zoneObject("zone", example), recordObject("www", "zone", "A", "192.0.2.1"))
+		w.start(0, false)
+		time.Sleep(settled)
+		w.wantRecord("www-a", "True Answered")
+		b := w.server("b", v1alpha1.Primary)
+		b.set(func() { b.up = false })
+		change(w, &v1alpha1.DNSServer{ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: "b"}}, func(*v1alpha1.DNSServer) {})
+		time.Sleep(settled)
+		w.wantRecord("www-a", "False ServerUnreachable")
+		b.set(func() { b.up = true })
+		time.Sleep(time.Minute)
+		w.wantRecord("www-a", "True Answered")
+		b.set(func() { clear(b.zones); b.channel = &nameserver.Unreachable{Server: b.name, Err: errIgnored} })
+		time.Sleep(time.Minute)
+		w.wantRecord("www-a", "False ServerUnreachable")
+		b.set(func() { b.channel = nil })
+		time.Sleep(time.Minute)
+		w.wantRecord("www-a", "True Answered")
+	})
+}

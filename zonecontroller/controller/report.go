@@ -148,7 +148,9 @@ func (t *tour) outcome(key backend.Key) outcome {
 				return outcome{reason: ReasonRefused, message: fmt.Sprintf("%s: %v", s.server, err)}
 			}
 		}
-		if _, pending := s.pending[key]; !pending {
+		_, pending := s.pending[key]
+		without := s.err != nil && (s.serial == 0 || s.lost) // it does not have the zone, or not any more
+		if !pending && !without {
 			continue
 		}
 		if s.err != nil {
