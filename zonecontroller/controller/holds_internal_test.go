@@ -184,3 +184,54 @@ func TestPrimariesThatNeverServed(t *testing.T) {
 		w.wantRecord("www-a", "True Answered")
 	})
 }
+
+// TestHeirsThatCannotInherit do not keep a zone on servers that nobody would take off them again.
+func TestHeirsThatCannotInherit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.server("a", v1alpha1.Primary)
+		z, heir := zoneObject("zone", example), zoneObject("heir", example)
+		heir.CreationTimestamp = metav1.NewTime(time.Now().Add(time.Minute))
+		heir.Spec.NameServers[0].Hostname = "192.0.2.1"
+		w.create(z, heir, recordObject("www", "zone", "A", "192.0.2.1"))
+		w.start(0, false)
+		time.Sleep(settled)
+		w.wantZone("heir", "False NotAccepted", "False Invalid", "none")
+		w.delete(z)
+		time.Sleep(settled)
+		w.want("-", a)
+	})
+}
+
+// TestHeirsKeepTheirs: what two DNSZones of a name published alike stays when one of them goes, also when a process has not
+// looked at the other one yet.
+func TestHeirsKeepTheirs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.server("a", v1alpha1.Primary)
+		young, old := zoneObject("a-young", example), zoneObject("b-old", example)
+		young.CreationTimestamp = metav1.NewTime(time.Now().Add(time.Minute))
+		old.Spec.ServerSelector = selecting("elsewhere")
+		w.create(young, old, recordObject("www", "a-young", "A", "192.0.2.1"))
+		w.start(0, false)
+		time.Sleep(settled)
+		other := recordObject("www", "b-old", "A", "192.0.2.1")
+		other.Name, other.UID = "other", "uid-other"
+		w.create(other)
+		change(w, old, func(z *v1alpha1.DNSZone) { z.Spec.ServerSelector = selecting("a") })
+		time.Sleep(settled)
+		w.wantZone("b-old", "True Serving", "True Accepted", "False AsWished")
+		w.wantRecord("other", "True Answered")
+		w.process.stop()
+		w.delete(young)
+		a.set(func() {
+			a.refuses = func(c backend.Change) error {
+				t.Errorf("%s was changed", c.Key())
+				return nil
+			}
+		})
+		w.start(0, false)
+		time.Sleep(settled)
+		w.want("www A=192.0.2.1", a)
+	})
+}

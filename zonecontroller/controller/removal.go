@@ -104,26 +104,29 @@ func (t *tour) leaver(ctx context.Context, p *place) *stop {
 		return s
 	}
 	s.object, s.link = &t.servers[i], t.c.pool.get(ctx, &t.servers[i])
-	s.err, s.heir = s.link.reached(), t.heir(ctx, p.server)
+	if s.err = s.link.reached(); s.err == nil {
+		s.heir, s.err = t.heir(ctx, p.server)
+	}
 	return s
 }
 
-// heir is another DNSZone of the name that is to be on the server: it keeps the zone there. nil: nobody.
-func (t *tour) heir(ctx context.Context, server types.NamespacedName) *v1alpha1.DNSZone {
+// heir is another DNSZone of the name that is to be on the server and can be: it keeps the zone there. nil: nobody.
+func (t *tour) heir(ctx context.Context, server types.NamespacedName) (*v1alpha1.DNSZone, error) {
 	namesakes, err := t.c.named(ctx, t.z.Spec.ZoneName)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	for i := range namesakes {
 		o := &namesakes[i]
 		if o.UID == t.z.UID || o.DeletionTimestamp != nil {
 			continue
 		}
-		if servers, err := choose(o, t.servers); err == nil && servers.has(server) {
-			return o
+		_, faults := content.Zone(o)
+		if servers, err := choose(o, t.servers); err == nil && len(faults) == 0 && servers.has(server) {
+			return o, t.c.opts.Ledger.Load(ctx, o.UID) // what is its own, too, stays
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // drain deletes what is ours from a primary.
