@@ -2,6 +2,7 @@ package controller
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,5 +234,33 @@ func TestHeirsKeepTheirs(t *testing.T) {
 		w.start(0, false)
 		time.Sleep(settled)
 		w.want("www A=192.0.2.1", a)
+	})
+}
+
+// TestDelegationsThatAreNotTaken are told, and tried again.
+func TestDelegationsThatAreNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.server("a", v1alpha1.Primary)
+		a.set(func() {
+			a.refuses = func(c backend.Change) error {
+				if c.Key().Name == "child.example.org" {
+					return errIgnored
+				}
+				return nil
+			}
+		})
+		w.create(zoneObject("zone", example))
+		w.start(0, false)
+		time.Sleep(settled)
+		w.create(recordObject("child", "zone", "NS", "ns.example.net"))
+		time.Sleep(settled)
+		r := w.wantRecord("child-ns", "False NotAnswered")
+		if text := r.Status.Conditions[0].Message; strings.Contains(text, "nil") || !strings.Contains(text, "child.example.org NS") {
+			t.Error(text)
+		}
+		a.set(func() { a.refuses = nil })
+		time.Sleep(time.Minute)
+		w.wantRecord("child-ns", "True Answered")
 	})
 }

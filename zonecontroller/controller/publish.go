@@ -201,6 +201,8 @@ func (t *tour) ask(ctx context.Context, s *stop) {
 	for i := range referred {
 		if r := has[referred[i].Key]; r != nil && same(r, &referred[i]) {
 			delete(s.pending, referred[i].Key)
+		} else if s.silent == nil {
+			s.silent = fmt.Errorf("%s is not in the zone as it is wished", referred[i].Key)
 		}
 	}
 }
