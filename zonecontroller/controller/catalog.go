@@ -80,6 +80,8 @@ func (t *tour) enterCatalogs(ctx context.Context) {
 		}
 		if err := t.c.catalogs.put(ctx, t, name, true); err != nil {
 			t.complain(ReasonServersFailing, fmt.Sprintf("catalog zone %s: %v", name, err))
+			delete(t.k.catalogs, name)
+			t.unlisted = true
 			continue
 		}
 		t.k.catalogs[name] = true

@@ -264,3 +264,51 @@ func TestDelegationsThatAreNotTaken(t *testing.T) {
 		w.wantRecord("child-ns", "True Answered")
 	})
 }
+
+const catalogZone = "catalog.example"
+
+// follower is a secondary that learns of its zones by a catalog zone.
+func (w *world) follower(name string, of ...*fakeServer) *fakeServer {
+	s := w.server(name, v1alpha1.Secondary, func(s *v1alpha1.DNSServer) {
+		s.Spec.Control = &v1alpha1.Control{Catalog: &v1alpha1.Catalog{Zone: catalogZone}}
+	})
+	s.follows, s.catalog = of, catalogZone
+	return s
+}
+
+// lists says whether a zone is in a server's catalog zone.
+func (s *fakeServer) lists(zone string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.zones[catalogZone]
+	if c == nil {
+		return false
+	}
+	_, in := c.sets[nameserver.CatalogMember(catalogZone, zone).Key]
+	return in
+}
+
+// TestCatalogThatCouldNotBeWritten is written later.
+func TestCatalogThatCouldNotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.server("a", v1alpha1.Primary), w.server("b", v1alpha1.Primary)
+		c := w.follower("c", a, b)
+		w.create(zoneObject("zone", example))
+		w.start(0, false)
+		time.Sleep(settled)
+		a.set(func() {
+			clear(a.zones)
+			a.fails = map[string]error{catalogZone: &nameserver.Unfetched{Server: a.name, Zone: catalogZone, Err: errIgnored}}
+		})
+		time.Sleep(settled)
+		w.want("", a, b, c)
+		w.wantZone("zone", "True Serving", "True Accepted", "True ServersFailing")
+		a.set(func() { a.fails = nil })
+		time.Sleep(time.Minute)
+		if !a.lists(example) {
+			t.Error("the catalog zone was never written again")
+		}
+		w.wantZone("zone", "True Serving", "True Accepted", "False AsWished")
+	})
+}

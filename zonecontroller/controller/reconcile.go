@@ -129,6 +129,7 @@ type tour struct {
 	more        bool                  // there is something to be done at once
 	refused     bool                  // it is not accepted
 	gone        bool                  // it has left its servers
+	unlisted    bool                  // a catalog zone could not be written
 	counted     struct{ ready, all int }
 }
 

@@ -298,7 +298,7 @@ func (t *tour) wrong() bool {
 	if t.refused {
 		return false // an event will tell when that changes
 	}
-	if t.reason == ReasonZoneRefused || t.reason == ReasonLedger {
+	if t.reason == ReasonZoneRefused || t.reason == ReasonLedger || t.unlisted {
 		return true
 	}
 	for _, p := range t.k.places {
