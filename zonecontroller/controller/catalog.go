@@ -229,6 +229,7 @@ func (s *shelf) write(ctx context.Context, t *tour, catalog string, batch []*ent
 	}
 	var errs []error
 	var carriers []*carrier
+	unread := false
 	for i := range t.servers {
 		o := &t.servers[i]
 		if !names[keyOf(o)] {
@@ -236,17 +237,18 @@ func (s *shelf) write(ctx context.Context, t *tour, catalog string, batch []*ent
 		}
 		c := &carrier{name: keyOf(o), link: t.c.pool.get(ctx, o)}
 		if err := c.link.reached(); err != nil {
+			unread = true
 			continue // it is brought up to date when it is back
 		}
 		c.live, c.soa, err = transfer(ctx, c.link.server.DNS, catalog)
 		if err != nil && classify(err) != notServed {
-			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+			errs, unread = append(errs, fmt.Errorf("%s: %w", c.name, err)), true
 			continue
 		}
 		s.seen = higher(s.seen, c.soa.Serial)
 		carriers = append(carriers, c)
 	}
-	members := s.members(catalog, may, carriers, batch)
+	members := s.members(catalog, may, carriers, unread, batch)
 	// Time makes a serial that comes after any the zone had before all primaries lost it.
 	floor := higher(s.seen+1, uint32(time.Now().Unix())) //nolint:gosec // serials wrap
 	settings := t.catalogSettings(ctx, catalog)
@@ -269,8 +271,9 @@ func (s *shelf) write(ctx context.Context, t *tour, catalog string, batch []*ent
 }
 
 // members are what the catalog zone is to have: what any primary has of it and may stay, and what the batch says. When no
-// primary has it, it is all that may be in it: what it lacked, secondaries would drop.
-func (s *shelf) members(catalog string, may map[string]bool, carriers []*carrier, batch []*entry) map[string]bool {
+// primary has it, or one that may have more of it could not be read, it is all that may be in it: what it lacked, secondaries
+// would drop.
+func (s *shelf) members(catalog string, may map[string]bool, carriers []*carrier, unread bool, batch []*entry) map[string]bool {
 	members, found := map[string]bool{}, false
 	for _, c := range carriers {
 		found = found || c.live != nil
@@ -280,7 +283,7 @@ func (s *shelf) members(catalog string, may map[string]bool, carriers []*carrier
 			}
 		}
 	}
-	if !found {
+	if !found || unread {
 		for zone := range may {
 			members[zone] = true
 		}

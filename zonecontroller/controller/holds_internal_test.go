@@ -312,3 +312,35 @@ func TestCatalogThatCouldNotBeWritten(t *testing.T) {
 		w.wantZone("zone", "True Serving", "True Accepted", "False AsWished")
 	})
 }
+
+// TestCatalogOfWhoMissedAnEntry: a primary that was away when a zone was entered does not have secondaries drop it.
+func TestCatalogOfWhoMissedAnEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.server("a", v1alpha1.Primary), w.server("b", v1alpha1.Primary)
+		w.follower("c", a, b)
+		z := zoneObject("zone", example)
+		z.Spec.ServerSelector = selecting("a", "b")
+		w.create(z, zoneObject("first", "first.example"))
+		w.start(0, false)
+		time.Sleep(settled)
+		b.set(func() { b.up = false })
+		time.Sleep(settled)
+		change(w, z, func(z *v1alpha1.DNSZone) { z.Spec.ServerSelector = selecting("a", "b", "c") })
+		time.Sleep(settled)
+		if !a.lists(example) || b.lists(example) {
+			t.Fatal("it is not entered where it can be")
+		}
+		b.set(func() { b.up = true })
+		time.Sleep(time.Minute)
+		a.set(func() { a.up = false })
+		time.Sleep(settled)
+		w.create(zoneObject("second", "second.example"))
+		time.Sleep(time.Minute)
+		for _, zone := range []string{"first.example", "second.example", example} {
+			if !b.lists(zone) {
+				t.Errorf("%s is not in the newest catalog zone", zone)
+			}
+		}
+	})
+}
