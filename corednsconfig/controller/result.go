@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"net"
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -114,12 +113,13 @@ func (d *desk) failed(s *site, r result) {
 // reasonOf is the reason of a condition for an error.
 func reasonOf(err error) string {
 	var dns *net.DNSError
+	var late interface{ Timeout() bool } // several clocks run; whichever is first, that of the handshake for example
 	switch {
 	case apierrors.IsForbidden(err):
 		return "Forbidden"
 	case apierrors.IsUnauthorized(err):
 		return "Unauthorized"
-	case errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout() || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err):
 		return "Timeout"
 	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.As(err, &dns):
 		return "NoConnection"
