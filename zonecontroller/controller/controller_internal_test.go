@@ -300,6 +300,9 @@ func TestDeselection(t *testing.T) {
 		if s := w.zone("zone").Status; len(s.Servers) != 1 || !w.told(EventOrphaned) {
 			t.Errorf("%+v, %q", s, w.events)
 		}
+		if !slices.Equal(b.forgotten, []string{example, example}) { // as it left, and as it was given up
+			t.Errorf("copies of %q were dropped", b.forgotten)
+		}
 	})
 }
 

@@ -199,6 +199,9 @@ func (t *tour) left(s *stop) {
 	t.c.opts.Events.zone(t.z, EventOrphaned, "%s is given up after %s and has the zone still, should it come back: %v", s.server, patience, s.err)
 	t.c.opts.Log.Warn("a server is given up and may have the zone still", "zone", t.k.name, "server", s.server, "error", s.err)
 	t.c.opts.Metrics.orphaned()
+	if dns := s.link.server.DNS; dns != nil {
+		dns.Forget(t.k.name)
+	}
 	delete(t.k.places, s.server)
 }
 

@@ -18,21 +18,22 @@ import (
 
 // fakeServer is a DNS server in memory.
 type fakeServer struct {
-	name    string
-	role    v1alpha1.Role
-	mu      sync.Mutex
-	up      bool
-	control bool // zones can be made on it
-	channel error
-	denied  bool
-	refuses func(backend.Change) error // an RRset that it does not take
-	zones   map[string]*fakeZone
-	follows []*fakeServer // primaries of a catalog zone
-	catalog string
-	asked   int
-	given   map[string]nameserver.ZoneConfig // settings of zones, as they were given last
-	ensured map[string]int                   // how often
-	fails   map[string]error                 // zones that cannot be made on it
+	name      string
+	role      v1alpha1.Role
+	mu        sync.Mutex
+	up        bool
+	control   bool // zones can be made on it
+	channel   error
+	denied    bool
+	refuses   func(backend.Change) error // an RRset that it does not take
+	zones     map[string]*fakeZone
+	follows   []*fakeServer // primaries of a catalog zone
+	catalog   string
+	asked     int
+	given     map[string]nameserver.ZoneConfig // settings of zones, as they were given last
+	ensured   map[string]int                   // how often
+	forgotten []string                         // zones of which no copy is kept
+	fails     map[string]error                 // zones that cannot be made on it
 }
 
 // errIgnored has a fakeServer say that it took what it did not take.
@@ -293,7 +294,11 @@ func (h *handle) DS(context.Context, string) ([]string, error) {
 }
 
 // Forget is of DNS.
-func (h *handle) Forget(string) {}
+func (h *handle) Forget(zone string) {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	h.s.forgotten = append(h.s.forgotten, zone)
+}
 
 // Close is of DNS.
 func (h *handle) Close() error { return nil }
