@@ -250,7 +250,7 @@ func (s *shelf) write(ctx context.Context, t *tour, catalog string, batch []*ent
 	}
 	members := s.members(catalog, may, carriers, unread, batch)
 	// Time makes a serial that comes after any the zone had before all primaries lost it.
-	floor := higher(s.seen+1, uint32(time.Now().Unix())) //nolint:gosec // serials wrap
+	floor := higher(after(s.seen), uint32(time.Now().Unix())) //nolint:gosec // serials wrap
 	settings := t.catalogSettings(ctx, catalog)
 	for _, c := range carriers {
 		if err := s.bring(ctx, c, settings, members, floor); err != nil {

@@ -18,6 +18,9 @@ func higher(a, b uint32) uint32 {
 	return a
 }
 
+// after is the next serial; 0 is none.
+func after(serial uint32) uint32 { return max(serial+1, 1) }
+
 // others are the RRsets of a server that are neither wished nor ours, by key. The SOA is nobody's.
 func others(live []backend.RRset, mine func(backend.Key) bool) map[backend.Key]*backend.RRset {
 	out := map[backend.Key]*backend.RRset{}

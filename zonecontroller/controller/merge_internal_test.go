@@ -75,6 +75,16 @@ func TestHigher(t *testing.T) {
 	})
 }
 
+// TestOvertakingTheEndOfSerials: 0 is no serial.
+func TestOvertakingTheEndOfSerials(t *testing.T) {
+	for ahead, want := range map[uint32]uint32{7: 8, 4294967294: 4294967295, 4294967295: 1} {
+		tour := &tour{k: &zone{seen: ahead - 2}, secondaries: []*stop{{place: &place{serial: ahead}}}}
+		if tour.overtake(); tour.k.seen != want {
+			t.Errorf("beyond %d is %d, want %d", ahead, tour.k.seen, want)
+		}
+	}
+}
+
 // TestChoose: all ways to select, and the gate of namespaces.
 func TestChoose(t *testing.T) {
 	server := func(name, namespace string, allowed []string, labels ...string) v1alpha1.DNSServer {

@@ -126,7 +126,7 @@ func (t *tour) soa(s *stop) *backend.Change {
 	}
 	live, floor := s.live[i], t.k.seen
 	if s.back {
-		floor++
+		floor = after(floor)
 	}
 	value, err := content.SOA(t.w.soa.Values[0], live.Values[0], floor)
 	if err != nil {

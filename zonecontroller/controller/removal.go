@@ -85,7 +85,7 @@ func (t *tour) release(ctx context.Context) {
 		t.each(of(v1alpha1.Primary), drain)
 		for _, s := range of(v1alpha1.Primary) { // who followed it has to follow the others
 			if rfc2136.Newer(s.serial, t.k.seen) {
-				t.k.seen, t.more = s.serial+1, true
+				t.k.seen, t.more = after(s.serial), true
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func (t *tour) overtake() {
 	ahead := false
 	for _, s := range t.secondaries {
 		if s.serial != 0 && rfc2136.Newer(s.serial, t.k.seen) && t.k.chases < chases {
-			t.k.seen, ahead = s.serial+1, true
+			t.k.seen, ahead = after(s.serial), true
 		}
 	}
 	if ahead {
@@ -171,7 +171,7 @@ func (t *tour) refill(ctx context.Context) error {
 	}
 	floor := uint32(0)
 	if t.k.seen != 0 {
-		floor = t.k.seen + 1
+		floor = after(t.k.seen)
 	}
 	soa := t.w.soa
 	serial, err := content.SOA(t.w.soa.Values[0], "", floor)
