@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"log"
 	"math/big"
 	"net"
@@ -61,20 +61,7 @@ func TestTwoHundred(t *testing.T) {
 		if i == clusters/2 {
 			at = "https://" + hung.Addr().String()
 		}
-		text := fmt.Sprintf(`apiVersion: v1
-kind: Config
-current-context: c
-contexts: [{name: c, context: {cluster: c, user: c}}]
-clusters: [{name: c, cluster: {server: "%s", certificate-authority-data: %s}}]
-users: [{name: c, user: {token: of-%d}}]
-`, at, authority, i)
-		if err := platform.Apply(ctx, &corev1.Secret{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: fmt.Sprintf("c%03d", i), Labels: map[string]string{v1alpha1.KubeconfigLabel: "true"}},
-			StringData: map[string]string{"kubeconfig": text},
-		}); err != nil {
-			t.Fatal(err)
-		}
+		makeKnown(t, platform, i, at, authority)
 	}
 	before := snapshot(t, spoke)
 	part, _ := start(t, s, "corednsconfig", build(t), platform.Kubeconfig, "--source=Kubeconfig", "--call=10s")
@@ -134,6 +121,25 @@ users: [{name: c, user: {token: of-%d}}]
 	}
 }
 
+// makeKnown has the platform know cluster number i, whose token is of-<i>.
+func makeKnown(t *testing.T, platform *stack.APIServer, i int, at, authority string) {
+	t.Helper()
+	text := fmt.Sprintf(`apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: c}}]
+clusters: [{name: c, cluster: {server: "%s", certificate-authority-data: %s}}]
+users: [{name: c, user: {token: of-%d}}]
+`, at, authority, i)
+	if err := platform.Apply(t.Context(), &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: fmt.Sprintf("c%03d", i), Labels: map[string]string{v1alpha1.KubeconfigLabel: "true"}},
+		StringData: map[string]string{"kubeconfig": text},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // door is an HTTPS server with a certificate of its own in front of an API server, and that certificate in base64.
 func door(t *testing.T, api *stack.APIServer) (string, string) {
 	t.Helper()
@@ -145,12 +151,18 @@ func door(t *testing.T, api *stack.APIServer) (string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quiet := log.New(&bytes.Buffer{}, "", 0)
-	proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
+	return serveTLS(t, &httputil.ReverseProxy{Transport: transport, ErrorLog: quiet(), Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Header.Del("Authorization") // the door's own credentials are used
-	}}
-	server := httptest.NewUnstartedServer(http.Handler(proxy))
+	}})
+}
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// serveTLS starts an HTTPS server with a certificate of its own, and returns its address and that certificate in base64.
+func serveTLS(t *testing.T, handler http.Handler) (string, string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +178,7 @@ func door(t *testing.T, api *stack.APIServer) (string, string) {
 		t.Fatal(err)
 	}
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = quiet
+	server.Config.ErrorLog = quiet()
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
