@@ -107,7 +107,7 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 			w.delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "dns", Name: name}})
 		}
 		for _, lives := range []string{"the same process", "another one"} {
-			time.Sleep(2 * resync)
+			time.Sleep(resync + time.Minute)
 			if got := a.settings(example).AllowTransfer; !slices.Equal(got, []string{"192.0.2.3", "192.0.2.4"}) {
 				t.Errorf("%s: %v may transfer", lives, got)
 			}

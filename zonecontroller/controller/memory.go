@@ -139,6 +139,7 @@ type memory struct {
 type view struct {
 	name   string
 	busy   bool
+	idle   bool // it is not accepted: an event will tell when that changes
 	seen   uint32
 	places map[types.NamespacedName]glimpse
 	ready  int // records
@@ -237,6 +238,7 @@ type post struct {
 	name string
 	glimpse
 	busy bool
+	idle bool
 	seen uint32 // the highest serial of all servers
 }
 
@@ -246,7 +248,7 @@ func (m *memory) on(server types.NamespacedName) []post {
 	var list []post
 	for key, v := range m.views {
 		if g, ok := v.places[server]; ok {
-			list = append(list, post{zone: key, name: v.name, glimpse: g, busy: v.busy, seen: v.seen})
+			list = append(list, post{zone: key, name: v.name, glimpse: g, busy: v.busy, idle: v.idle, seen: v.seen})
 		}
 	}
 	slices.SortFunc(list, func(a, b post) int { return strings.Compare(a.zone.String(), b.zone.String()) })
@@ -262,7 +264,7 @@ func (m *memory) post(server, zone types.NamespacedName) (post, bool) {
 		return post{}, false
 	}
 	g, ok := v.places[server]
-	return post{zone: zone, name: v.name, glimpse: g, busy: v.busy, seen: v.seen}, ok
+	return post{zone: zone, name: v.name, glimpse: g, busy: v.busy, idle: v.idle, seen: v.seen}, ok
 }
 
 // known are the zones that this process has looked at.

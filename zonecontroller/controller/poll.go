@@ -131,7 +131,7 @@ func (c *Controller) check(ctx context.Context, server types.NamespacedName, l *
 	case is == p.answer && (is != served || soa.Serial == p.serial):
 	case is == served && p.answer == served && p.role == v1alpha1.Secondary && p.state == v1alpha1.Serving && rfc2136.Newer(soa.Serial, p.serial) && !rfc2136.Newer(soa.Serial, now.seen):
 		c.memory.caughtUp(server, p.zone, soa.Serial)
-	case p.state == v1alpha1.Leaving:
+	case p.state == v1alpha1.Leaving, now.idle:
 	default:
 		c.opts.Log.Debug("a zone is not as it was", "zone", p.name, "server", server, "answer", is, "was", p.answer, "serial", soa.Serial, "had", p.serial)
 		c.look(ctx, p.zone)

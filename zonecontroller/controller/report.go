@@ -316,6 +316,7 @@ func (t *tour) wrong() bool {
 
 // count is what metrics know of the zone.
 func (t *tour) count(v *view) {
+	v.idle = t.refused
 	v.ready, v.all = t.counted.ready, t.counted.all
 	v.ledger = len(t.k.wished) - len(t.withheld)
 }
