@@ -69,7 +69,7 @@ func (m *many) wish(t *testing.T, upstream string) {
 func (m *many) await(t *testing.T, want func(f *v1alpha1.DNSForwarding) error) *v1alpha1.DNSForwarding {
 	t.Helper()
 	var f *v1alpha1.DNSForwarding
-	if err := stack.Eventually(t.Context(), 3*time.Minute, func(context.Context) error {
+	if err := stack.Eventually(t.Context(), 8*time.Minute, func(context.Context) error {
 		time.Sleep(250 * time.Millisecond) // the status is large
 		f = forwardingOf(t, m.platform, "landscape")
 		return want(f)
@@ -130,7 +130,7 @@ func converge(t *testing.T, all map[string]*many) {
 	for _, m := range all {
 		m.wish(t, first)
 	}
-	if err := stack.Eventually(t.Context(), 3*time.Minute, func(context.Context) error {
+	if err := stack.Eventually(t.Context(), 8*time.Minute, func(context.Context) error {
 		time.Sleep(250 * time.Millisecond)
 		for name, m := range all {
 			if m.took != 0 {
