@@ -25,6 +25,7 @@ import (
 	"github.com/spokedns/spokedns/corednsconfig/fleet"
 	"github.com/spokedns/spokedns/corednsconfig/rollout"
 	"github.com/spokedns/spokedns/program"
+	"github.com/spokedns/spokedns/program/status"
 )
 
 // runCommand is the controller.
@@ -91,7 +92,11 @@ func (c *runCommand) run(ctx context.Context, s streams) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	served, err := c.serve(ctx, cancel, m, registry, s.log)
+	shown := status.Server{
+		Address: c.Listen, Version: program.Version(version), Leader: "spokedns_corednsconfig_leader", Registry: registry,
+		Manager: m, Kind: &v1alpha1.DNSForwardingList{}, Unready: "DNSForwardings cannot be read", Log: s.log,
+	}
+	served, err := shown.Serve(ctx, cancel)
 	if err != nil {
 		return err
 	}

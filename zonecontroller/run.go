@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/spokedns/spokedns/program"
+	"github.com/spokedns/spokedns/program/status"
 	"github.com/spokedns/spokedns/zonecontroller/api/v1alpha1"
 	"github.com/spokedns/spokedns/zonecontroller/controller"
 	"github.com/spokedns/spokedns/zonecontroller/ledger"
@@ -101,7 +102,11 @@ func (c *runCommand) run(ctx context.Context, s streams) error {
 	registry := prometheus.NewRegistry()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	served, err := c.serve(ctx, cancel, m, registry, s.log)
+	shown := status.Server{
+		Address: c.Operations, Version: program.Version(version), Leader: "spokedns_zone_leader", Registry: registry,
+		Manager: m, Kind: &v1alpha1.DNSZoneList{}, Unready: "DNSZones cannot be read", Log: s.log,
+	}
+	served, err := shown.Serve(ctx, cancel)
 	if err != nil {
 		return err
 	}
