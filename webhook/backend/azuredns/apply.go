@@ -22,8 +22,7 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 	if err != nil {
 		return failure(ctx, opUpdate, zone, err)
 	}
-	b.records.Changed(zone)
-	defer b.records.Changed(zone)
+	defer b.records.Writing(zone)()
 
 	// What would refuse every other unit too ends the work, but none that is under way.
 	going, stop := context.WithCancelCause(ctx)

@@ -36,8 +36,7 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 	}
 	a := &apply{b: b, op: op, zone: zone, managed: m}
 	last, ok := b.content.Last(zone)
-	b.content.Changed(zone)
-	defer b.content.Changed(zone)
+	defer b.content.Writing(zone)()
 	a.belief = newBelief(last, false)
 	if !ok {
 		if err := a.relist(ctx); err != nil {

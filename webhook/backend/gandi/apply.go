@@ -49,8 +49,7 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 		b.forget(zone, err)
 		return errors.Join(append(errs, fail(opApply, zone, backend.Key{}, err))...)
 	}
-	b.zones.Changed(zone)
-	defer b.zones.Changed(zone)
+	defer b.zones.Writing(zone)()
 	errs = append(errs, a.run(ctx, units)...)
 	b.log.Debug("applied", "zone", zone, "domain", domain, "changes", len(changes), "errors", len(errs))
 	return errors.Join(errs...)

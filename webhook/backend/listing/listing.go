@@ -41,6 +41,7 @@ type zone[T any] struct {
 	listed bool // last holds something
 	until  time.Time
 	once   bool       // nobody has had last yet
+	writes int        // under way
 	flight *flight[T] // the listing under way, nil when there is none
 }
 
@@ -119,7 +120,7 @@ func (c *Cache[T]) fly(z *zone[T], f *flight[T], last T, list func(context.Conte
 		return // the zone changed since it began: what it saw is for those who asked before
 	}
 	z.flight = nil
-	if err != nil {
+	if err != nil || z.writes > 0 { // nobody knows how much of what is being written it saw
 		return
 	}
 	z.last, z.listed = content, true
@@ -138,14 +139,31 @@ func (c *Cache[T]) Last(name string) (content T, ok bool) {
 	return z.last, z.listed
 }
 
-// Changed says that the zone is or was written to: what was listed so far is not fresh any more, nor is
-// what a listing under way will bring. It is called before and after a write.
+// Changed says that the zone was written to: what was listed so far is not fresh any more, nor is what a
+// listing under way will bring.
 func (c *Cache[T]) Changed(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	z := c.zone(name)
-	z.until, z.once, z.flight = time.Time{}, false, nil
+	c.zone(name).changed()
 }
+
+// Writing says that the zone is being written to, until the function it returns is called. Besides what
+// Changed does at both ends, no listing that ran in between, whole or in part, is ever handed out as the last.
+func (c *Cache[T]) Writing(name string) (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	z := c.zone(name)
+	z.changed()
+	z.writes++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		z.changed()
+		z.writes--
+	}
+}
+
+func (z *zone[T]) changed() { z.until, z.once, z.flight = time.Time{}, false, nil }
 
 // Close ends the listings under way and waits for them.
 func (c *Cache[T]) Close() error {

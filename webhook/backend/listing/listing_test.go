@@ -72,6 +72,30 @@ func TestAListingIsGoodForItsLifetime(t *testing.T) {
 	})
 }
 
+// A listing that begins while something is written may miss it, and a belief that misses it leaves out a deletion.
+func TestAListingDuringAWriteIsNeverTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := opened(t, time.Minute), &service{took: time.Second}
+		get(t, c, s, 1)
+		done := c.Writing("z")
+		get(t, c, s, 2) // for who asks now
+		if last, ok := c.Last("z"); !ok || last != 1 {
+			t.Errorf("during the write the last is %d, %v; want that from before", last, ok)
+		}
+		s.took = 20 * time.Second
+		leave(t, c, s) // it ends after the write
+		done()
+		time.Sleep(time.Minute)
+		if last, ok := c.Last("z"); !ok || last != 1 {
+			t.Errorf("after the write the last is %d, %v; want that from before", last, ok)
+		}
+		get(t, c, s, 4)
+		if last, ok := c.Last("z"); !ok || last != 4 {
+			t.Errorf("the last is %d, %v; want the one that began after the write", last, ok)
+		}
+	})
+}
+
 func TestOneListingForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := opened(t, 0), &service{took: time.Second}

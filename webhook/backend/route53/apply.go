@@ -39,9 +39,8 @@ func (b *Backend) Apply(ctx context.Context, zone string, changes []backend.Chan
 			}
 		}
 		w.believed.rest(base)
-		b.records.Changed(z.id)
+		defer b.records.Writing(z.id)()
 		w.make(ctx, units)
-		b.records.Changed(z.id)
 	}
 	return w.result(ctx)
 }

@@ -31,7 +31,7 @@ func (b *Backend) belief(id string) *belief {
 }
 
 // rest begins anew on a listing, if it is another one. A listing that was begun before a write of ours
-// ended is never handed out as the last (see listing.Cache.Changed), so none is older than what we wrote.
+// ended is never handed out as the last (see listing.Cache.Writing), so none is older than what we wrote.
 func (v *belief) rest(base *content) {
 	if v.base != base {
 		v.base = base
