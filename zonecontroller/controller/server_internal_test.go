@@ -308,6 +308,8 @@ func (h *handle) Probe(context.Context) (nameserver.Health, error) {
 	if err := h.reach(); err != nil {
 		return nameserver.Health{}, err
 	}
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
 	return nameserver.Health{Version: "fake 1", Controlled: h.s.control && h.s.channel == nil, Control: h.s.channel}, nil
 }
 
@@ -401,8 +403,11 @@ func (h *handle) Remove(_ context.Context, zone string) error {
 	if !h.s.control {
 		return nil
 	}
-	if h.s.channel != nil {
-		return h.s.channel
+	h.s.mu.Lock()
+	channel := h.s.channel
+	h.s.mu.Unlock()
+	if channel != nil {
+		return channel
 	}
 	return h.p.step("remove "+h.s.name, func() error {
 		h.s.mu.Lock()
